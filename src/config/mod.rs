@@ -1,0 +1,37 @@
+//! The configuration of a site: from files to typed settings to Helm values.
+//!
+//! * [`fragments`] reads `*.toml` of the vendor's, the volatile and the
+//!   administrator's directory and merges them, keeping where each value stands;
+//! * [`keys`] is the one table of all keys: type, default, script variable, meaning;
+//! * [`settings`] checks the merged keys against that table and yields [`Settings`];
+//! * [`derived`] computes what depends on several keys or the machine;
+//! * [`values`] turns settings into the values given to Helm, by tables of data;
+//! * [`watch`] waits for the directories to become quiet and loads them again.
+//!
+//! Nothing here changes the node, and a refused configuration never replaces
+//! the one in force: that rule is kept by [`crate::ledger`].
+
+pub mod derived;
+pub mod error;
+pub mod fragments;
+pub mod keys;
+pub mod settings;
+pub mod values;
+pub mod watch;
+
+pub use error::{ConfigError, Problem};
+pub use fragments::{Directories, Fragments, Origin};
+pub use settings::Settings;
+
+/// Loads and validates the configuration of the given directories.
+///
+/// Returns `Ok(None)` when no directory holds a fragment with a `[platform]`
+/// table: the agent is then unconfigured, which is a state and not an error.
+///
+/// # Errors
+///
+/// Every [`Problem`] found, in the order of files and lines.
+pub fn load(directories: &Directories) -> Result<Option<Settings>, ConfigError> {
+    let fragments = Fragments::read(directories)?;
+    settings::validate(&fragments)
+}

@@ -1,0 +1,177 @@
+//! The health of everything that belongs to the platform.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Level;
+use crate::state::{ClusterView, ObjectId, Release};
+
+/// What proves that a release is of this platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ownership {
+    /// Name of the root release.
+    pub root: String,
+    /// Namespace of the root release.
+    pub namespace: String,
+    /// `global.instance_uid`.
+    pub instance_uid: String,
+    /// `global.hostname`.
+    pub hostname: String,
+}
+
+impl Ownership {
+    /// Is it the root release, by name and namespace? The ledger says whether that
+    /// one was installed by the agent.
+    #[must_use]
+    pub fn is_root(&self, release: &Release) -> bool {
+        release.name == self.root && release.namespace == self.namespace
+    }
+
+    /// Was it installed by the platform itself: do its stored values carry the
+    /// root release's name, the instance and the host name?
+    #[must_use]
+    pub fn is_inner(&self, release: &Release) -> bool {
+        !self.is_root(release)
+            && release.global_release_name.as_deref() == Some(&self.root)
+            && release.global_instance_uid.as_deref().unwrap_or_default() == self.instance_uid
+            && release.global_hostname.as_deref() == Some(&self.hostname)
+    }
+
+    /// The platform's releases: inner ones in the order to take them down, the root last.
+    #[must_use]
+    pub fn releases<'c>(&self, cluster: &'c ClusterView) -> Vec<&'c Release> {
+        let mut ours: Vec<&Release> =
+            cluster.releases.values().map(AsRef::as_ref).filter(|r| self.is_inner(r) || self.is_root(r)).collect();
+        // What was installed last goes first: projects and extensions, then the
+        // platform, then collections, then the root.
+        ours.sort_by_key(|release| {
+            let rank = match (self.is_root(release), release.chart.as_str()) {
+                (true, _) => 3,
+                (false, chart) if chart.contains("extension-collection") => 2,
+                (false, "kaapana-platform-chart") => 1,
+                _ => 0,
+            };
+            (rank, release.name.clone())
+        });
+        ours
+    }
+}
+
+/// How far the platform is and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PlatformHealth {
+    /// Releases in status `deployed`, of how many.
+    pub releases: Count,
+    /// Healthy workloads (a completed or vanished Job with a TTL counts), of how many.
+    pub workloads: Count,
+    /// Ready or completed pods, of how many.
+    pub pods: Count,
+    /// What is not as it should be, worst first.
+    pub findings: Vec<Finding>,
+    /// A Job that failed will not become healthy by waiting.
+    pub failed_jobs: Vec<ObjectId>,
+}
+
+/// Done of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Count {
+    /// Done.
+    pub done: u32,
+    /// Of how many.
+    pub total: u32,
+}
+
+impl Count {
+    fn add(&mut self, done: bool) {
+        self.total += 1;
+        self.done += u32::from(done);
+    }
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// Which object.
+    pub object: String,
+    /// One `CamelCase` word.
+    pub reason: String,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+impl PlatformHealth {
+    /// The worst level of all parts. Without any release it is Missing.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        if self.releases.total == 0 {
+            return Level::Missing;
+        }
+        self.findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Healthy)
+    }
+}
+
+/// Looks at every release of the platform, every workload of their manifests and
+/// every pod of those workloads.
+#[must_use]
+pub fn assess(ownership: &Ownership, cluster: &ClusterView) -> PlatformHealth {
+    let mut health = PlatformHealth::default();
+    let mut workloads = BTreeSet::new();
+    for release in ownership.releases(cluster) {
+        let deployed = release.status == "deployed";
+        health.releases.add(deployed);
+        if !deployed {
+            let level = if release.status == "failed" { Level::Degraded } else { Level::Progressing };
+            health.findings.push(Finding {
+                level,
+                object: format!("release {}/{}", release.namespace, release.name),
+                reason: "ReleaseNotDeployed".into(),
+                message: format!("its status is {}", release.status),
+            });
+        }
+        for object in &release.objects {
+            if !workloads.insert(&object.id) {
+                continue;
+            }
+            assess_workload(&mut health, cluster, &object.id, object.has_ttl);
+        }
+    }
+    for pod in cluster.pods.values() {
+        let ours = pod.owner.as_ref().is_some_and(|owner| workloads.contains(owner));
+        if !ours {
+            continue;
+        }
+        health.pods.add(pod.health.level == Level::Healthy);
+        // The failed attempt of a Job is told by the Job, which may have succeeded since.
+        let of_a_job = pod.owner.as_ref().is_some_and(|owner| owner.kind == "Job");
+        let healthy_job = of_a_job
+            && pod.owner.as_ref().and_then(|owner| cluster.workloads.get(owner)).is_none_or(|job| job.health.level == Level::Healthy);
+        if pod.health.level > Level::Progressing && !healthy_job {
+            health.findings.push(Finding {
+                level: if of_a_job { Level::Progressing } else { pod.health.level },
+                object: format!("Pod {}/{}", pod.namespace, pod.name),
+                reason: pod.health.reason.clone(),
+                message: pod.health.message.clone(),
+            });
+        }
+    }
+    health.findings.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.object.cmp(&b.object)));
+    health
+}
+
+fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &ObjectId, has_ttl: bool) {
+    let (level, reason, message) = match cluster.workloads.get(id) {
+        Some(workload) => (workload.health.level, workload.health.reason.clone(), workload.health.message.clone()),
+        None if has_ttl => (Level::Healthy, String::new(), String::new()),
+        None => (Level::Missing, "Missing".into(), "is in the release's manifest and not in the cluster".into()),
+    };
+    health.workloads.add(level == Level::Healthy);
+    if level == Level::Degraded && id.kind == "Job" {
+        health.failed_jobs.push(id.clone());
+    }
+    if level != Level::Healthy {
+        health.findings.push(Finding { level, object: id.to_string(), reason, message });
+    }
+}
