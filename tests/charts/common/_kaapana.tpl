@@ -296,6 +296,8 @@ spec:
   ports:
     {{- range .ports }}
     - name: {{ .name }}
+      # Helm 4 applies on the server, and 1.20 does not know the default then.
+      protocol: TCP
       port: {{ .port }}
       targetPort: {{ .targetPort | default .port }}
       {{- if .nodePort }}
