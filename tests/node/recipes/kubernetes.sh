@@ -1,7 +1,7 @@
 #!/bin/bash
 # The Kubernetes daemons, from Debian's source package (the complete upstream source;
 # Debian's own binary package is kubectl only). Five minutes on two cores.
-# uses: lib/common.sh lib/apt.sh
+# uses: lib/apt.sh recipes/kubernetes.patch
 set -euo pipefail
 # shellcheck source=../lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
@@ -9,7 +9,7 @@ set -euo pipefail
 . "$NODE_DIR/lib/apt.sh"
 out=$1
 
-host_packages golang-go rsync jq dpkg-dev make gcc libc6-dev
+host_packages golang-go rsync jq dpkg-dev patch make gcc libc6-dev
 
 work=$(mktemp -d -p "$NODE_CACHE")
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
@@ -19,13 +19,10 @@ apt-get "${options[@]}" update || true # one of several sources may be away
 cd "$work"
 apt-get "${options[@]}" source kubernetes
 cd "$work"/kubernetes-*/
-version=$(sed -nE '1s/.*\(([0-9.]+)[^)]*\).*/\1/p' debian/changelog)
+patch -p1 <"$NODE_DIR/recipes/kubernetes.patch"
 
 daemons=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
 export HOME=$work GOCACHE=$work/go-cache CGO_ENABLED=0
-export KUBE_GIT_VERSION=v$version KUBE_GIT_COMMIT=debian KUBE_GIT_TREE_STATE=clean
-IFS=. read -r KUBE_GIT_MAJOR KUBE_GIT_MINOR _ <<<"$version"
-export KUBE_GIT_MAJOR KUBE_GIT_MINOR
 nice -n 15 make all WHAT="$(printf 'cmd/%s ' "${daemons[@]}")" GOFLAGS=-mod=vendor GOLDFLAGS='-s -w'
 mkdir -p "$out/bin"
 for daemon in "${daemons[@]}"; do
