@@ -1,2 +1,9 @@
 //! x
 pub mod config;
+pub mod health;
+pub mod ledger;
+pub mod planner;
+pub mod state;
+pub mod command;
+pub mod paths;
+pub mod systemd;

@@ -1,0 +1,74 @@
+//! Every path the agent uses, in one place, so that tests can move all of them.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Directories;
+
+/// The paths of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Directories of the configuration.
+    pub config: Directories,
+    /// The agent's state, mode 0700.
+    pub state: PathBuf,
+    /// MicroK8s' credentials file.
+    pub kubeconfig: PathBuf,
+    /// Where a helm binary may be, best first. Snap's wrappers do not work under
+    /// `NoNewPrivileges`, so these are the binaries themselves.
+    pub helm: Vec<PathBuf>,
+    /// The host's mount table: `/proc/1/mountinfo`, whatever the sandbox sees.
+    pub mountinfo: PathBuf,
+    /// `fstab(5)`.
+    pub fstab: PathBuf,
+    /// Directories of unit files, for mount units.
+    pub units: Vec<PathBuf>,
+    /// udev's database of block devices.
+    pub udev: PathBuf,
+    /// Links from UUIDs to block devices.
+    pub by_uuid: PathBuf,
+    /// The agent's own program, for the units it starts.
+    pub program: PathBuf,
+}
+
+impl Paths {
+    /// The paths below `root`, which is `/` but in tests.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        Self {
+            config: Directories::below(root),
+            state: root.join("var/lib/kaapana-agent"),
+            kubeconfig: root.join("var/snap/microk8s/current/credentials/client.config"),
+            helm: ["snap/microk8s/current/bin/helm", "snap/microk8s/current/helm", "snap/helm/current/helm"]
+                .iter()
+                .map(|path| root.join(path))
+                .collect(),
+            mountinfo: root.join("proc/1/mountinfo"),
+            fstab: root.join("etc/fstab"),
+            units: ["etc/systemd/system", "run/systemd/system", "run/systemd/generator", "usr/lib/systemd/system", "lib/systemd/system"]
+                .iter()
+                .map(|path| root.join(path))
+                .collect(),
+            udev: root.join("run/udev/data"),
+            by_uuid: root.join("dev/disk/by-uuid"),
+            program: PathBuf::from("/usr/sbin/kaapana-agent"),
+        }
+    }
+
+    /// Folder of a deployment's chart and values.
+    #[must_use]
+    pub fn deployment(&self, job: u32) -> PathBuf {
+        self.state.join("deployments").join(job.to_string())
+    }
+
+    /// Folder of a step of a job.
+    #[must_use]
+    pub fn step(&self, unit: &str) -> PathBuf {
+        self.state.join("steps").join(unit)
+    }
+
+    /// Folder helm keeps its own files in.
+    #[must_use]
+    pub fn helm_home(&self) -> PathBuf {
+        self.state.join("helm")
+    }
+}

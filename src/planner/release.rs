@@ -1,0 +1,397 @@
+//! Is what is deployed what is wanted, and may it be changed? Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::step::{Hold, Plan, Step};
+use super::{Inputs, preflight};
+use crate::config::derived::Machine;
+use crate::config::settings::Settings;
+use crate::config::values::{self, UnsupportedVersion};
+use crate::health::Level;
+use crate::health::platform::{Ownership, PlatformHealth};
+use crate::ledger::{Cause, Deployed, Failure, Intent, JobKind};
+use crate::state::{Condition, Phase, Snapshot};
+
+/// How the releases of these settings' platform are recognised.
+#[must_use]
+pub fn ownership(settings: &Settings) -> Ownership {
+    Ownership {
+        root: settings.release_name().to_owned(),
+        namespace: settings.helm_namespace(),
+        instance_uid: settings.text("platform.instance_uid").to_owned(),
+        hostname: settings.text("platform.domain").to_owned(),
+    }
+}
+
+/// A machine that stands for any: for what does not depend on one.
+#[must_use]
+pub fn any_machine() -> Machine {
+    Machine {
+        memory_mib: 0,
+        gpu: false,
+        node_name: String::new(),
+        server_ip: None,
+        api_ip: None,
+        timestamp: String::new(),
+        oidc_client_secret: String::new(),
+    }
+}
+
+/// Is there no table of values for the configured version?
+#[must_use]
+pub fn unsupported(settings: &Settings) -> Option<UnsupportedVersion> {
+    values::values(settings, &any_machine()).err()
+}
+
+/// Nothing is configured.
+#[must_use]
+pub fn unconfigured(inputs: &Inputs<'_>) -> Plan {
+    match &inputs.snapshot.config.error {
+        Some(refusal) => Plan::rest(Phase::Blocked, format!("the configuration is refused: {}", refusal.problems.join("; "))),
+        None => Plan::rest(Phase::Unconfigured, "no platform is configured; write /etc/kaapana/config/*.toml"),
+    }
+}
+
+/// Undeployed is wanted.
+#[must_use]
+pub fn toward_undeployed(inputs: &Inputs<'_>, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
+    if inputs.ledger.deployed.is_none() {
+        return with_pause(inputs, Plan::rest(Phase::Undeployed, "undeployed, as wished"));
+    }
+    let step = Step::StartJob { kind: JobKind::Undeploy, reason: "the desired state is undeployed".into() };
+    guarded(inputs, JobKind::Undeploy, None, step, conditions, health)
+}
+
+/// Deployed is wanted.
+#[must_use]
+pub fn toward_deployed(inputs: &Inputs<'_>, settings: &Settings, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
+    let Some(chart) = inputs.snapshot.chart.last() else {
+        let phase = running_phase(inputs, health).unwrap_or((Phase::Blocked, "waiting for the first look at the node".into()));
+        return with_pause(inputs, Plan::rest(phase.0, phase.1));
+    };
+    let wanted = Intent::new(settings, chart);
+    match &inputs.ledger.deployed {
+        None => {
+            if let Some(hold) = stranger(inputs, settings) {
+                return held(inputs, health, vec![hold], Phase::NeedsOperator);
+            }
+            if let Some(hold) = other_identity(inputs, settings) {
+                return held(inputs, health, vec![hold], Phase::Blocked);
+            }
+            let step = Step::StartJob { kind: JobKind::Deploy, reason: "nothing is deployed".into() };
+            guarded(inputs, JobKind::Deploy, Some(&wanted), step, conditions, health)
+        }
+        Some(deployed) => converge(inputs, settings, &wanted, deployed, conditions, health),
+    }
+}
+
+fn converge(
+    inputs: &Inputs<'_>,
+    settings: &Settings,
+    wanted: &Intent,
+    deployed: &Deployed,
+    conditions: &[Condition],
+    health: Option<&PlatformHealth>,
+) -> Plan {
+    let difference = if !deployed.installed {
+        Some("the last installation did not end well".to_owned())
+    } else if root_is_gone(inputs, deployed) {
+        Some("the root release is gone".to_owned())
+    } else {
+        changed(settings, wanted, deployed)
+    };
+    let Some(difference) = difference else {
+        if let Some(step) = mark_disks(inputs, deployed) {
+            let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
+            return with_pause(inputs, Plan::rest(phase, summary).steps(vec![step]));
+        }
+        return settled(inputs, deployed, health);
+    };
+    if let Some(hold) = other_identity(inputs, settings) {
+        return held(inputs, health, vec![hold], Phase::Blocked);
+    }
+    if settings.text("agent.on_change") == "plan" && deployed.installed {
+        let hold = Hold::new(
+            "ChangePlanned",
+            format!("{difference}; agent.on_change is \"plan\""),
+            "kaapanactl plan shows it, kaapanactl deploy does it",
+        );
+        let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
+        return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]));
+    }
+    let step = Step::StartJob { kind: JobKind::Deploy, reason: difference };
+    guarded(inputs, JobKind::Deploy, Some(wanted), step, conditions, health)
+}
+
+/// What differs between what is wanted and what is deployed, if Helm would be
+/// given anything else.
+#[must_use]
+pub fn changed(settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Option<String> {
+    if wanted.matches(&deployed.intent) {
+        return None;
+    }
+    if !wanted.same_chart(&deployed.intent) {
+        return Some(format!("the chart differs: {}", wanted.chart));
+    }
+    // With the machine of the deployment, so that only the configuration counts.
+    let values = values::values(settings, &deployed.machine).ok()?;
+    let changes = deployed.values.diff(&values);
+    match changes.as_slice() {
+        [] => None,
+        [one] => Some(format!("{} differs", one.path)),
+        [one, two] => Some(format!("{} and {} differ", one.path, two.path)),
+        [one, rest @ ..] => Some(format!("{} and {} other values differ", one.path, rest.len())),
+    }
+}
+
+fn root_is_gone(inputs: &Inputs<'_>, deployed: &Deployed) -> bool {
+    let Some(cluster) = inputs.snapshot.cluster.fresh() else { return false };
+    let key = (deployed.ownership.namespace.clone(), deployed.ownership.root.clone());
+    !cluster.releases.contains_key(&key)
+}
+
+/// A root release that the agent did not install.
+fn stranger(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
+    let ownership = ownership(settings);
+    let cluster = inputs.snapshot.cluster.fresh()?;
+    let release = cluster.releases.get(&(ownership.namespace.clone(), ownership.root.clone()))?;
+    Some(Hold::new(
+        "ReleaseNotOurs",
+        format!(
+            "the release {}/{} (chart {} {}, {}) is there and was not installed by this agent",
+            release.namespace, release.name, release.chart, release.chart_version, release.status
+        ),
+        "nothing is touched; undeploy it the way it was deployed, then the agent deploys",
+    ))
+}
+
+fn other_identity(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
+    let recorded = inputs.ledger.identity.as_ref()?;
+    let wanted = settings.identity();
+    let changes: Vec<String> = wanted
+        .iter()
+        .filter_map(|(key, new)| {
+            let old = recorded.get(key)?;
+            (old != new).then(|| format!("{key} from {old:?} to {new:?}"))
+        })
+        .collect();
+    if changes.is_empty() {
+        return None;
+    }
+    Some(Hold::new(
+        "IdentityChange",
+        format!("{} would start a second, empty platform beside the data of the first", changes.join(", ")),
+        "put the old values back, or run kaapanactl deploy --accept-identity-change",
+    ))
+}
+
+/// The first good deployment records the disks.
+fn mark_disks(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Step> {
+    let disks = inputs.snapshot.disks.fresh()?;
+    if !deployed.healthy {
+        return None;
+    }
+    [&disks.fast, &disks.slow]
+        .into_iter()
+        .find(|directory| directory.exists && directory.missing_mounts.is_empty() && !inputs.ledger.disks.contains_key(&directory.path))
+        .map(|directory| Step::MarkDisk { path: directory.path.clone() })
+}
+
+/// What is deployed is what is wanted.
+fn settled(inputs: &Inputs<'_>, deployed: &Deployed, health: Option<&PlatformHealth>) -> Plan {
+    let (phase, summary) =
+        running_phase(inputs, health).unwrap_or((Phase::Degraded, format!("generation {} is installed", deployed.generation)));
+    if !deployed.healthy && let Some(failure) = failure_of(inputs, JobKind::Deploy, Some(&deployed.intent)) {
+        let hold = failure_hold(failure);
+        return with_pause(inputs, Plan::rest(Phase::NeedsOperator, failure.message.clone()).holds(vec![hold]));
+    }
+    with_pause(inputs, Plan::rest(phase, summary))
+}
+
+/// The phase of a platform that is installed, by its health.
+fn running_phase(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Option<(Phase, String)> {
+    let deployed = inputs.ledger.deployed.as_ref()?;
+    if !deployed.installed {
+        return None;
+    }
+    let Some(health) = health else {
+        return Some((Phase::Degraded, format!("the platform cannot be seen: {}", inputs.snapshot.cluster.reason())));
+    };
+    Some(match health.level() {
+        Level::Healthy | Level::Suspended => (Phase::Healthy, format!("generation {} is deployed and healthy", deployed.generation)),
+        Level::Progressing => (Phase::Progressing, waiting_for(health)),
+        _ => (Phase::Degraded, waiting_for(health)),
+    })
+}
+
+/// What is not healthy, in one sentence.
+#[must_use]
+pub fn waiting_for(health: &PlatformHealth) -> String {
+    match health.findings.as_slice() {
+        [] => "everything is healthy".into(),
+        [one] => format!("{}: {}", one.object, one.message),
+        [one, rest @ ..] => format!("{}: {} (and {} more)", one.object, one.message, rest.len()),
+    }
+}
+
+/// Takes a step that starts a job unless something holds it back.
+fn guarded(
+    inputs: &Inputs<'_>,
+    kind: JobKind,
+    wanted: Option<&Intent>,
+    step: Step,
+    conditions: &[Condition],
+    health: Option<&PlatformHealth>,
+) -> Plan {
+    let mut holds = preflight::holds(kind, conditions);
+    let mut wake = None;
+    let mut phase = Phase::Blocked;
+    if let Some(failure) = failure_of(inputs, kind, wanted) {
+        match retry(inputs, failure) {
+            Retry::Now => {}
+            Retry::At(at) => {
+                wake = Some(at);
+                holds.push(failure_hold(failure));
+            }
+            Retry::WhenCauseIsGone => holds.push(failure_hold(failure)),
+            Retry::Never => {
+                phase = Phase::NeedsOperator;
+                holds.push(failure_hold(failure));
+            }
+        }
+    }
+    if holds.is_empty() {
+        let paused = inputs.ledger.paused(inputs.now);
+        if paused.is_none() {
+            let phase = if kind == JobKind::Deploy { Phase::Deploying } else { Phase::Undeploying };
+            let outlook = outlook(inputs, kind, step);
+            return Plan::rest(phase, "starting").steps(outlook);
+        }
+        let what = format!("{} is not started: {}", kind.as_str(), step);
+        let hold = Hold::new("Paused", what, "kaapanactl resume");
+        let base = running_phase(inputs, health).unwrap_or((Phase::Blocked, "paused".into()));
+        return with_pause(inputs, Plan::rest(base.0, base.1).holds(vec![hold]));
+    }
+    held(inputs, health, holds, phase).wake(wake)
+}
+
+/// The steps a job takes, as far as they can be foreseen.
+fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
+    let mut steps = vec![start];
+    if kind == JobKind::Deploy {
+        steps.push(Step::Prepare);
+    }
+    if inputs.ledger.deployed.is_some()
+        && let (Some(cluster), Some(ownership)) = (inputs.snapshot.cluster.fresh(), inputs.ownership())
+    {
+        steps.extend(
+            ownership
+                .releases(cluster)
+                .into_iter()
+                .map(|release| Step::Uninstall { namespace: release.namespace.clone(), release: release.name.clone() }),
+        );
+    }
+    if kind == JobKind::Deploy {
+        steps.push(Step::Install);
+    }
+    steps
+}
+
+fn held(inputs: &Inputs<'_>, health: Option<&PlatformHealth>, holds: Vec<Hold>, phase: Phase) -> Plan {
+    let summary = holds.first().map_or(String::new(), |hold| hold.message.clone());
+    // A platform that runs as it was wished last is not made to look broken by a
+    // pending look at the node; it is when what is wished now cannot be reached.
+    let starting = inputs.snapshot.cluster == crate::state::Observed::Pending;
+    if starting && let Some((phase, summary)) = running_phase(inputs, health) {
+        return with_pause(inputs, Plan::rest(phase, summary).holds(holds));
+    }
+    with_pause(inputs, Plan::rest(phase, summary).holds(holds))
+}
+
+/// While paused the phase says so, and the agent wakes when the pause ends.
+fn with_pause(inputs: &Inputs<'_>, mut plan: Plan) -> Plan {
+    let Some(pause) = inputs.ledger.paused(inputs.now) else { return plan };
+    plan.summary = format!("paused: {}; {}", pause.reason, plan.summary);
+    plan.phase = Phase::Paused;
+    plan.steps.clear();
+    plan.wake_at = [plan.wake_at, pause.until].into_iter().flatten().min();
+    plan
+}
+
+/// When a failed job may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Its cause is gone.
+    Now,
+    /// At this time.
+    At(Timestamp),
+    /// When its cause is gone.
+    WhenCauseIsGone,
+    /// When the chart or the configuration changes or a person asks.
+    Never,
+}
+
+fn failure_of<'l>(inputs: &Inputs<'l>, kind: JobKind, wanted: Option<&Intent>) -> Option<&'l Failure> {
+    let failure = inputs.ledger.failure.as_ref()?;
+    let same = match (&failure.intent, wanted) {
+        (Some(a), Some(b)) => a.matches(b),
+        (None, None) => true,
+        // It failed before its intent was known: it counts for the same kind.
+        (None, Some(_)) => true,
+        (Some(_), None) => false,
+    };
+    (failure.kind == kind && same).then_some(failure)
+}
+
+fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
+    let most = inputs.ledger.settings.as_ref().map_or(0, |settings| settings.integer("agent.retries"));
+    let gone = match &failure.cause {
+        Cause::Configuration | Cause::Platform => return Retry::Never,
+        Cause::Registry => {
+            // The registry is not watched: ask again, ever more rarely.
+            let minutes = 1_i64 << failure.attempts.clamp(1, 6).saturating_sub(1);
+            let at = failure.at + SignedDuration::from_mins(minutes);
+            return if inputs.now >= at { Retry::Now } else { Retry::At(at) };
+        }
+        Cause::Kinds(missing) => {
+            let served = inputs.snapshot.kinds.fresh();
+            let gone = served.is_some_and(|served| missing.iter().all(|kind| served.contains(kind)));
+            return if gone { Retry::Now } else { Retry::WhenCauseIsGone };
+        }
+        Cause::Api => api_is_back(inputs.snapshot),
+        Cause::Interrupted => true,
+    };
+    if i64::from(failure.attempts) > most {
+        return Retry::Never;
+    }
+    if gone { Retry::Now } else { Retry::WhenCauseIsGone }
+}
+
+/// The API server answers and the node is ready.
+#[must_use]
+pub fn api_is_back(snapshot: &Snapshot) -> bool {
+    let api = snapshot.api.fresh().is_some_and(|api| api.ready);
+    let node = snapshot.cluster.fresh().is_some_and(|cluster| cluster.nodes.values().any(|node| node.ready));
+    api && node
+}
+
+fn failure_hold(failure: &Failure) -> Hold {
+    Hold::new(
+        "FailedBefore",
+        format!("{} job {} failed: {}: {}", failure.kind.as_str(), failure.job, failure.reason, failure.message),
+        failure_advice(failure),
+    )
+}
+
+/// What helps after a failure.
+#[must_use]
+pub fn failure_advice(failure: &Failure) -> String {
+    let by_hand = format!("kaapanactl logs {}; kaapanactl {} tries it again", failure.job, failure.kind.as_str());
+    match &failure.cause {
+        Cause::Configuration => "mend the chart or the configuration; the agent goes on by itself".into(),
+        Cause::Kinds(missing) => format!("install what serves {}; the agent goes on by itself", missing.join(", ")),
+        Cause::Api => format!("bring the API server back; the agent goes on by itself, or {by_hand}"),
+        Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),
+        Cause::Interrupted | Cause::Platform => by_hand,
+    }
+}

@@ -1,0 +1,199 @@
+//! The vocabulary of decisions.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::health::platform::PlatformHealth;
+use crate::ledger::{Cause, JobKind, JobResult, Stage};
+use crate::state::{Condition, ObjectId, Phase, StepResult};
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Accept a job of the agent's own.
+    StartJob {
+        /// What it is to do.
+        kind: JobKind,
+        /// Why.
+        reason: String,
+    },
+    /// Bring chart, values and manifest in hand. Touches nothing that runs.
+    Prepare,
+    /// Note what is to be taken down.
+    BeginTakeDown {
+        /// Releases of this platform, in the order to take them down.
+        releases: Vec<(String, String)>,
+        /// Objects that must be gone afterwards.
+        objects: Vec<ObjectId>,
+    },
+    /// Uninstall a release in a transient unit.
+    Uninstall {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        release: String,
+    },
+    /// Put the label `kaapana.io/node=storage` on the node.
+    LabelNode {
+        /// The node.
+        node: String,
+    },
+    /// Install the root release in a transient unit.
+    Install,
+    /// Take note of how the unit ended and let systemd forget it.
+    CloseStep {
+        /// How it ended.
+        result: StepResult,
+    },
+    /// A unit vanished without a result: forget it and look again.
+    ForgetStep,
+    /// Go on to the next stage.
+    Advance {
+        /// To which.
+        stage: Stage,
+    },
+    /// Note since when everything is healthy, or that it is not.
+    NoteHealthy(Option<Timestamp>),
+    /// Note since when a Job of the platform is failed, or that none is.
+    NoteFailing(Option<Timestamp>),
+    /// End the job.
+    FinishJob {
+        /// How.
+        result: JobResult,
+        /// One `CamelCase` word and a sentence; empty when done.
+        reason: String,
+        /// A sentence.
+        message: String,
+        /// Why, as far as it decides about another try.
+        cause: Cause,
+        /// Last lines of what failed.
+        tail: Vec<String>,
+    },
+    /// Record the file system of a data directory and put the marker into it.
+    MarkDisk {
+        /// The data directory.
+        path: PathBuf,
+    },
+}
+
+impl Step {
+    /// Ends the job well.
+    #[must_use]
+    pub fn done() -> Self {
+        Self::FinishJob {
+            result: JobResult::Done,
+            reason: String::new(),
+            message: String::new(),
+            cause: Cause::Platform,
+            tail: Vec::new(),
+        }
+    }
+
+    /// Ends the job as failed.
+    #[must_use]
+    pub fn fail(reason: &str, message: impl Into<String>, cause: Cause) -> Self {
+        Self::FinishJob { result: JobResult::Failed, reason: reason.into(), message: message.into(), cause, tail: Vec::new() }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::StartJob { kind, reason } => write!(f, "start a job: {} ({reason})", kind.as_str()),
+            Self::Prepare => write!(f, "bring the chart and its values in hand"),
+            Self::BeginTakeDown { releases, .. } => write!(f, "take down {} releases", releases.len()),
+            Self::Uninstall { namespace, release } => write!(f, "uninstall the release {namespace}/{release}"),
+            Self::LabelNode { node } => write!(f, "label the node {node} kaapana.io/node=storage"),
+            Self::Install => write!(f, "install the chart"),
+            Self::CloseStep { result } => write!(f, "take note of the step's end (status {:?})", result.status),
+            Self::ForgetStep => write!(f, "look again after a lost step"),
+            Self::Advance { stage } => write!(f, "go on to {}", stage.as_str()),
+            Self::NoteHealthy(Some(_)) => write!(f, "note that everything is healthy"),
+            Self::NoteHealthy(None) => write!(f, "note that not everything is healthy"),
+            Self::NoteFailing(Some(_)) => write!(f, "note that a Job has failed"),
+            Self::NoteFailing(None) => write!(f, "note that no Job is failed"),
+            Self::FinishJob { result, reason, message, .. } if reason.is_empty() => {
+                write!(f, "end the job: {}{message}", result.as_str())
+            }
+            Self::FinishJob { result, reason, message, .. } => write!(f, "end the job: {}, {reason}: {message}", result.as_str()),
+            Self::MarkDisk { path } => write!(f, "record the disk of {}", path.display()),
+        }
+    }
+}
+
+/// A step that is not taken, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// One `CamelCase` word, or the id of the check that holds.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+impl Hold {
+    /// A hold.
+    #[must_use]
+    pub fn new(reason: &str, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { reason: reason.into(), message: message.into(), advice: advice.into() }
+    }
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What the platform is in.
+    pub phase: Phase,
+    /// One sentence for the status line.
+    pub summary: String,
+    /// What is done, in this order; only the first is taken before looking again.
+    pub steps: Vec<Step>,
+    /// What is not done, and why.
+    pub holds: Vec<Hold>,
+    /// When to look again at the latest, if nothing happens before.
+    pub wake_at: Option<Timestamp>,
+    /// What every check says.
+    pub conditions: Vec<Condition>,
+    /// The platform's health, when the cluster can be seen.
+    pub health: Option<PlatformHealth>,
+}
+
+impl Plan {
+    /// A plan that does nothing.
+    #[must_use]
+    pub fn rest(phase: Phase, summary: impl Into<String>) -> Self {
+        Self {
+            phase,
+            summary: summary.into(),
+            steps: Vec::new(),
+            holds: Vec::new(),
+            wake_at: None,
+            conditions: Vec::new(),
+            health: None,
+        }
+    }
+
+    /// With these steps.
+    #[must_use]
+    pub fn steps(mut self, steps: Vec<Step>) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// With these holds.
+    #[must_use]
+    pub fn holds(mut self, holds: Vec<Hold>) -> Self {
+        self.holds = holds;
+        self
+    }
+
+    /// Looks again at this time at the latest.
+    #[must_use]
+    pub fn wake(mut self, at: Option<Timestamp>) -> Self {
+        self.wake_at = at;
+        self
+    }
+}
