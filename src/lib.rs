@@ -7,3 +7,4 @@ pub mod state;
 pub mod command;
 pub mod paths;
 pub mod systemd;
+pub mod sensors;

@@ -1,0 +1,141 @@
+//! The API server: `/readyz`, its version, the kinds it serves.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::sync::watch;
+
+use super::{Observation, Observations};
+use crate::paths::Paths;
+use crate::state::{ApiState, Observed};
+
+/// How often readiness is asked while the server is ready.
+const PERIOD_READY: Duration = Duration::from_secs(10);
+
+/// How often while it is not.
+const PERIOD_WAITING: Duration = Duration::from_secs(2);
+
+/// How often the kinds are asked, when nobody waits for one.
+const PERIOD_KINDS: Duration = Duration::from_secs(600);
+
+/// How often when a deployment waits for a kind.
+const PERIOD_KINDS_WANTED: Duration = Duration::from_secs(10);
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Makes a client of a credentials file.
+///
+/// # Errors
+///
+/// A sentence: the file cannot be read or is no kubeconfig.
+pub async fn connect(kubeconfig: &Path) -> Result<Client, String> {
+    let text = std::fs::read_to_string(kubeconfig).map_err(|error| format!("{} cannot be read: {error}", kubeconfig.display()))?;
+    let parsed = Kubeconfig::from_yaml(&text).map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
+    let mut config = Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
+    config.connect_timeout = Some(PATIENCE);
+    Client::try_from(config).map_err(|error| format!("{}: {error}", kubeconfig.display()))
+}
+
+/// Asks until the receiver is gone. `kinds_wanted`: a deployment waits for a kind.
+pub async fn run(paths: Arc<Paths>, mut kinds_wanted: watch::Receiver<bool>, observations: Observations) {
+    let mut client: Option<Client> = None;
+    let mut kinds_at: Option<tokio::time::Instant> = None;
+    loop {
+        let state = match ask(&paths, &mut client).await {
+            Ok(state) => state,
+            Err(message) => {
+                client = None;
+                ApiState { ready: false, message, version: String::new() }
+            }
+        };
+        let ready = state.ready;
+        if observations.send(Observation::Api(Observed::Fresh(state))).await.is_err() {
+            return;
+        }
+        let period = if *kinds_wanted.borrow_and_update() { PERIOD_KINDS_WANTED } else { PERIOD_KINDS };
+        let due = kinds_at.is_none_or(|at| at.elapsed() >= period);
+        if !ready {
+            kinds_at = None;
+        } else if due && let Some(client) = &client {
+            let seen = match tokio::time::timeout(PATIENCE * 4, served_kinds(client)).await {
+                Ok(Ok(kinds)) => {
+                    kinds_at = Some(tokio::time::Instant::now());
+                    Observed::Fresh(Arc::new(kinds))
+                }
+                Ok(Err(error)) => Observed::Unknown { reason: error.to_string() },
+                Err(_) => Observed::Unknown { reason: "the API server's discovery did not answer".into() },
+            };
+            if observations.send(Observation::Kinds(seen)).await.is_err() {
+                return;
+            }
+        }
+        let pause = if ready { PERIOD_READY } else { PERIOD_WAITING };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {} // ok: a period, not a test
+            changed = kinds_wanted.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn ask(paths: &Paths, client: &mut Option<Client>) -> Result<ApiState, String> {
+    let connected = match client {
+        Some(client) => client.clone(),
+        None => client.insert(connect(&paths.kubeconfig).await?).clone(),
+    };
+    let asked = async {
+        let request = http_get("/readyz")?;
+        connected.request_text(request).await.map_err(|error| describe(&error))
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Err(_) => return Err(format!("/readyz has not answered for {} s", PATIENCE.as_secs())),
+        Ok(Err(message)) => return Err(message),
+        Ok(Ok(_)) => {}
+    }
+    let version = match tokio::time::timeout(PATIENCE, connected.apiserver_version()).await {
+        Ok(Ok(info)) => info.git_version,
+        _ => String::new(),
+    };
+    Ok(ApiState { ready: true, message: String::new(), version })
+}
+
+fn http_get(path: &str) -> Result<http::Request<Vec<u8>>, String> {
+    http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())
+}
+
+/// An error with its causes, on one line.
+fn describe(error: &kube::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = inner.source();
+    }
+    format!("the API server does not answer: {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// All kinds of all groups and versions, as `group/version/Kind`.
+async fn served_kinds(client: &Client) -> kube::Result<BTreeSet<String>> {
+    let mut kinds = BTreeSet::new();
+    for version in client.list_core_api_versions().await?.versions {
+        let list = client.list_core_api_resources(&version).await?;
+        kinds.extend(list.resources.into_iter().map(|resource| format!("{version}/{}", resource.kind)));
+    }
+    for group in client.list_api_groups().await?.groups {
+        for version in group.versions {
+            // An aggregated API that is down must not hide all others.
+            let Ok(list) = client.list_api_group_resources(&version.group_version).await else { continue };
+            kinds.extend(list.resources.into_iter().map(|resource| format!("{}/{}", version.group_version, resource.kind)));
+        }
+    }
+    Ok(kinds)
+}

@@ -1,0 +1,94 @@
+//! What looks at the node. Sensors push; nothing here changes anything.
+//!
+//! Each sensor is a task of its own with its own source of events, and sends whole
+//! values; the loop keeps the newest. A sensor that hangs makes its own value
+//! stale or unknown and nothing else.
+//!
+//! * [`units`]: systemd units of MicroK8s and of the running step, by signals;
+//! * [`api`]: `/readyz` and the kinds the API server serves;
+//! * [`cluster`]: releases, workloads, pods, volumes, nodes, by watches;
+//! * [`release`]: Helm's release secrets, decoded;
+//! * [`disk`]: mounts, by events of the kernel, and free space;
+//! * [`gpu`]: NVML; [`system`]: memory and processors;
+//! * [`tools`]: MicroK8s' files and the configured chart.
+
+pub mod api;
+pub mod cluster;
+pub mod disk;
+pub mod gpu;
+pub mod release;
+pub mod system;
+pub mod tools;
+pub mod units;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Settings;
+use crate::state::{
+    ApiState, Chart, ClusterView, Disks, Gpu, Observed, Snapshot, StepUnit, System, Tools, UnitState,
+};
+
+/// A new value of one sensor.
+#[derive(Debug)]
+pub enum Observation {
+    /// MicroK8s' units.
+    Services(Observed<BTreeMap<String, UnitState>>),
+    /// The API server.
+    Api(Observed<ApiState>),
+    /// Kinds the API server serves.
+    Kinds(Observed<Arc<BTreeSet<String>>>),
+    /// The cluster's objects.
+    Cluster(Observed<Arc<ClusterView>>),
+    /// The data directories.
+    Disks(Observed<Disks>),
+    /// The GPU.
+    Gpu(Observed<Gpu>),
+    /// Memory and processors.
+    System(Observed<System>),
+    /// MicroK8s' files.
+    Tools(Observed<Tools>),
+    /// The configured chart.
+    Chart(Observed<Chart>),
+    /// The unit of the running step.
+    Step(Observed<StepUnit>),
+    /// The system bus went away: the agent cannot go on without it.
+    BusLost(String),
+}
+
+impl Observation {
+    /// Puts it into the snapshot. A value that is stale keeps the last one.
+    /// Returns whether anything changed.
+    pub fn apply(self, snapshot: &mut Snapshot) -> bool {
+        fn put<T: PartialEq>(place: &mut Observed<T>, new: Observed<T>) -> bool {
+            let new = match new {
+                Observed::Unknown { reason } => std::mem::take(place).into_stale(reason),
+                other => other,
+            };
+            let changed = *place != new;
+            *place = new;
+            changed
+        }
+        match self {
+            Self::Services(new) => put(&mut snapshot.services, new),
+            Self::Api(new) => put(&mut snapshot.api, new),
+            Self::Kinds(new) => put(&mut snapshot.kinds, new),
+            Self::Cluster(new) => put(&mut snapshot.cluster, new),
+            Self::Disks(new) => put(&mut snapshot.disks, new),
+            Self::Gpu(new) => put(&mut snapshot.gpu, new),
+            Self::System(new) => put(&mut snapshot.system, new),
+            Self::Tools(new) => put(&mut snapshot.tools, new),
+            Self::Chart(new) => put(&mut snapshot.chart, new),
+            Self::Step(new) => put(&mut snapshot.step, new),
+            Self::BusLost(_) => false,
+        }
+    }
+}
+
+/// Where sensors send to.
+pub type Observations = mpsc::Sender<Observation>;
+
+/// The settings in force, for sensors that look where these say.
+pub type SettingsInForce = watch::Receiver<Option<Arc<Settings>>>;

@@ -1,0 +1,263 @@
+//! Helm's release secrets: base64 of gzip of JSON (Helm 3 and 4, storage driver `secret`).
+
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use k8s_openapi::api::core::v1::Secret;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::state::{ManifestObject, ObjectId, Release};
+
+/// The most bytes a release may unpack to.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Kinds whose health is followed.
+const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "PersistentVolumeClaim"];
+
+/// Why a release cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The secret has no key `release`.
+    #[error("the secret has no key \"release\"")]
+    NoData,
+    /// It is not base64.
+    #[error("not base64")]
+    Base64,
+    /// It is not gzip, or too large.
+    #[error("cannot be unpacked")]
+    Gzip(#[source] std::io::Error),
+    /// It is not the JSON of a release.
+    #[error("not a release")]
+    Json(#[source] serde_json::Error),
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    version: u64,
+    #[serde(default)]
+    info: Info,
+    #[serde(default)]
+    chart: StoredChart,
+    #[serde(default)]
+    config: Option<Json>,
+    #[serde(default)]
+    manifest: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Info {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    description: String,
+}
+
+#[derive(Deserialize, Default)]
+struct StoredChart {
+    #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
+    values: Option<Json>,
+}
+
+#[derive(Deserialize, Default)]
+struct Metadata {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    version: String,
+}
+
+/// Reads a release secret, keeping only what is needed.
+///
+/// # Errors
+///
+/// When it is not one.
+pub fn decode(secret: &Secret) -> Result<Release, ReleaseError> {
+    let data = secret.data.as_ref().and_then(|data| data.get("release")).ok_or(ReleaseError::NoData)?;
+    decode_bytes(&data.0)
+}
+
+/// Reads the contents of a release secret.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
+    let packed = base64(data).ok_or(ReleaseError::Base64)?;
+    let mut json = Vec::new();
+    GzDecoder::new(packed.as_slice()).take(MAX_BYTES).read_to_end(&mut json).map_err(ReleaseError::Gzip)?;
+    let stored: Stored = serde_json::from_slice(&json).map_err(ReleaseError::Json)?;
+    let global = |key: &str| {
+        let at = |values: &Option<Json>| {
+            let value = values.as_ref()?.get("global")?.get(key)?;
+            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        at(&stored.config).or_else(|| at(&stored.chart.values))
+    };
+    Ok(Release {
+        global_release_name: global("release_name"),
+        global_instance_uid: global("instance_uid"),
+        global_hostname: global("hostname"),
+        objects: manifest_objects(&stored.manifest, &stored.namespace),
+        revision: stored.version,
+        status: stored.info.status,
+        description: stored.info.description,
+        chart: stored.chart.metadata.name,
+        chart_version: stored.chart.metadata.version,
+        name: stored.name,
+        namespace: stored.namespace,
+    })
+}
+
+/// What of an object in a manifest is looked at.
+#[derive(Debug, Deserialize)]
+pub struct ManifestEntry {
+    /// `apiVersion`.
+    #[serde(rename = "apiVersion", default)]
+    pub api_version: String,
+    /// Kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Name, namespace, annotations.
+    #[serde(default)]
+    pub metadata: ManifestMetadata,
+    /// Everything else.
+    #[serde(default)]
+    pub spec: Option<Json>,
+}
+
+/// Metadata of an object in a manifest.
+#[derive(Debug, Default, Deserialize)]
+pub struct ManifestMetadata {
+    /// Name.
+    #[serde(default)]
+    pub name: String,
+    /// Namespace, when it says one.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Annotations; values that are no strings are of no interest.
+    #[serde(default)]
+    pub annotations: Option<std::collections::BTreeMap<String, Json>>,
+}
+
+/// The objects of a rendered manifest. Documents that cannot be read are left out.
+#[must_use]
+pub fn manifest_entries(manifest: &str) -> Vec<ManifestEntry> {
+    documents(manifest).filter_map(|document| serde_saphyr::from_str::<ManifestEntry>(&document).ok()).filter(|entry| !entry.kind.is_empty()).collect()
+}
+
+/// Splits at the separator of YAML documents.
+fn documents(manifest: &str) -> impl Iterator<Item = String> + '_ {
+    let mut lines = manifest.lines().peekable();
+    std::iter::from_fn(move || {
+        lines.peek()?;
+        let mut document = String::new();
+        for line in lines.by_ref() {
+            if line == "---" || line.starts_with("--- ") {
+                break;
+            }
+            document.push_str(line);
+            document.push('\n');
+        }
+        Some(document)
+    })
+    .filter(|document| document.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#')))
+}
+
+fn manifest_objects(manifest: &str, namespace: &str) -> Vec<ManifestObject> {
+    manifest_entries(manifest)
+        .into_iter()
+        .filter(|entry| WORKLOADS.contains(&entry.kind.as_str()))
+        .map(|entry| {
+            let annotation = |key: &str| entry.metadata.annotations.as_ref().and_then(|all| all.get(key)?.as_str());
+            ManifestObject {
+                keep: annotation("helm.sh/resource-policy") == Some("keep"),
+                has_ttl: entry.spec.as_ref().is_some_and(|spec| spec.get("ttlSecondsAfterFinished").is_some_and(Json::is_number)),
+                id: ObjectId::new(&entry.kind, entry.metadata.namespace.as_deref().unwrap_or(namespace), &entry.metadata.name),
+            }
+        })
+        .collect()
+}
+
+/// Standard base64 with padding; blanks are skipped. `None`: something else.
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let mut bits = 0_u32;
+    let mut count = 0_u32;
+    for byte in text {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            b'=' | b'\n' | b'\r' => continue,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(digit);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn encode(json: &str) -> Vec<u8> {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(json.as_bytes()).unwrap();
+        let packed = gzip.finish().unwrap();
+        packed
+            .chunks(3)
+            .flat_map(|chunk| {
+                let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+                (0..4).map(move |at| if at <= chunk.len() { DIGITS[(bits >> (18 - 6 * at) & 63) as usize] } else { b'=' })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_release_is_reduced_to_what_is_needed() {
+        let manifest = "---\n# Source: x\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\n  namespace: services\n---\napiVersion: batch/v1\nkind: Job\nmetadata:\n  name: v\nspec:\n  ttlSecondsAfterFinished: 300\n---\nkind: ConfigMap\nmetadata:\n  name: c\n---\nkind: PersistentVolumeClaim\nmetadata:\n  name: p\n  annotations:\n    helm.sh/resource-policy: keep\n";
+        let json = serde_json::json!({
+            "name": "kaapana-platform-chart", "namespace": "admin", "version": 3,
+            "info": {"status": "deployed", "description": "d"},
+            "chart": {"metadata": {"name": "kaapana-platform-chart", "version": "0.6.0"}, "values": {"global": {"hostname": "other"}}},
+            "config": {"global": {"release_name": "kaapana-admin-chart", "hostname": "k.org"}},
+            "manifest": manifest
+        });
+        let release = decode_bytes(&encode(&json.to_string())).unwrap();
+        assert_eq!((release.revision, release.status.as_str()), (3, "deployed"));
+        assert_eq!(release.global_hostname.as_deref(), Some("k.org"), "the site's value wins over the chart's");
+        let objects: Vec<(String, bool, bool)> = release.objects.iter().map(|o| (o.id.to_string(), o.has_ttl, o.keep)).collect();
+        assert_eq!(
+            objects,
+            [
+                ("Deployment services/a".into(), false, false),
+                ("Job admin/v".into(), true, false),
+                ("PersistentVolumeClaim admin/p".into(), false, true)
+            ]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_secret_panics(bytes in proptest::collection::vec(0_u8..=255, 0..200), json in "\\PC{0,100}") {
+            decode_bytes(&bytes).ok();
+            decode_bytes(&encode(&json)).ok();
+        }
+    }
+}
