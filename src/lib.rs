@@ -8,3 +8,6 @@ pub mod command;
 pub mod paths;
 pub mod systemd;
 pub mod sensors;
+pub mod actuators;
+pub mod error;
+pub mod job_step;

@@ -10,6 +10,7 @@ use kube::{Client, Config};
 use tokio::sync::watch;
 
 use super::{Observation, Observations};
+use crate::error::chain;
 use crate::paths::Paths;
 use crate::state::{ApiState, Observed};
 
@@ -91,7 +92,7 @@ async fn ask(paths: &Paths, client: &mut Option<Client>) -> Result<ApiState, Str
     };
     let asked = async {
         let request = http_get("/readyz")?;
-        connected.request_text(request).await.map_err(|error| describe(&error))
+        connected.request_text(request).await.map_err(|error| format!("the API server does not answer: {}", chain(&error)))
     };
     match tokio::time::timeout(PATIENCE, asked).await {
         Err(_) => return Err(format!("/readyz has not answered for {} s", PATIENCE.as_secs())),
@@ -107,20 +108,6 @@ async fn ask(paths: &Paths, client: &mut Option<Client>) -> Result<ApiState, Str
 
 fn http_get(path: &str) -> Result<http::Request<Vec<u8>>, String> {
     http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())
-}
-
-/// An error with its causes, on one line.
-fn describe(error: &kube::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = inner.source();
-    }
-    format!("the API server does not answer: {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// All kinds of all groups and versions, as `group/version/Kind`.

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::release;
 use super::{Observation, Observations, api};
+use crate::error::chain;
 use crate::health::workloads;
 use crate::paths::Paths;
 use crate::state::{ClusterView, Node, ObjectId, Observed, Pod, Release, Volume, Workload};
@@ -155,26 +156,13 @@ where
             Ok(Event::Delete(object)) => Delta::Gone(kind, name(&object)),
             // The version that was watched from is too old: the watcher lists again.
             Err(watcher::Error::WatchError(status)) if status.code == 410 => continue,
-            Err(error) => Delta::Broken(describe(&error)),
+            Err(error) => Delta::Broken(format!("the cluster cannot be watched: {}", chain(&error))),
         };
         let broken = matches!(delta, Delta::Broken(_));
         if deltas.send(delta).await.is_err() || broken {
             return;
         }
     }
-}
-
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = inner.source();
-    }
-    format!("the cluster cannot be watched: {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Everything the watches told.

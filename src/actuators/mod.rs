@@ -1,0 +1,42 @@
+//! What changes the node. Nothing here decides.
+//!
+//! * [`helm`]: brings a chart in hand, orders an installation or an uninstallation;
+//! * [`systemd`]: starts and forgets transient units;
+//! * [`cluster`]: the node's label;
+//! * [`disk`]: the marker in a data directory.
+
+use crate::error::chain;
+
+pub mod chart;
+pub mod cluster;
+pub mod disk;
+pub mod helm;
+pub mod systemd;
+
+/// Why an action failed: one word and a sentence with its causes.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct ActionError {
+    /// One `CamelCase` word.
+    pub reason: &'static str,
+    /// A sentence, its causes included, secrets removed.
+    pub message: String,
+    /// The last lines of what failed.
+    pub tail: Vec<String>,
+    /// Why, as far as it decides about another try.
+    pub cause: crate::ledger::Cause,
+}
+
+impl ActionError {
+    /// Something of the node failed; it may work later.
+    #[must_use]
+    pub fn node(reason: &'static str, error: &dyn std::error::Error) -> Self {
+        Self { reason, message: chain(error), tail: Vec::new(), cause: crate::ledger::Cause::Interrupted }
+    }
+
+    /// Chart or configuration are at fault; only other ones help.
+    #[must_use]
+    pub fn configuration(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), tail: Vec::new(), cause: crate::ledger::Cause::Configuration }
+    }
+}

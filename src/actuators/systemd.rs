@@ -1,0 +1,128 @@
+//! Transient units, over systemd's D-Bus.
+//!
+//! A unit started this way is outside the agent's sandbox and cgroup: the agent
+//! may be stopped, killed or upgraded while it runs. What is put into a unit's
+//! properties is public, so a secret is never among them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use zbus::{Connection, Variant};
+
+use crate::systemd::{SystemdProxy, is_no_such_unit, is_unit_exists};
+
+/// Why a unit could not be started or forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum UnitError {
+    /// systemd refused.
+    #[error("systemd did not take the unit {unit}")]
+    Refused {
+        /// The unit.
+        unit: String,
+        /// The reason.
+        source: zbus::Error,
+    },
+    /// It ended otherwise than well.
+    #[error("the unit {unit} ended with the result {result}: journalctl -u {unit}")]
+    Failed {
+        /// The unit.
+        unit: String,
+        /// systemd's word.
+        result: String,
+    },
+    /// It did not end in time.
+    #[error("the unit {unit} did not end within {} s", limit.as_secs())]
+    Late {
+        /// The unit.
+        unit: String,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
+
+fn properties<'a>(description: &'a str, kind: &'a str, program: &Path, arguments: &[String]) -> Properties<'a> {
+    let program = program.to_string_lossy().into_owned();
+    let argv: Vec<String> = std::iter::once(program.clone()).chain(arguments.iter().cloned()).collect();
+    vec![
+        ("Description", Variant::from(description)),
+        ("Type", Variant::from(kind)),
+        ("ExecStart", Variant::from(vec![(program, argv, false)])),
+        ("UMask", Variant::from(0o077_u32)),
+        // A core dump would hold passwords.
+        ("LimitCORE", Variant::from(0_u64)),
+        ("NoNewPrivileges", Variant::from(true)),
+        ("SyslogIdentifier", Variant::from("kaapana-job")),
+    ]
+}
+
+/// Starts the unit of a step. One that is there already is the same step, started
+/// before the agent was killed.
+///
+/// # Errors
+///
+/// When systemd does not take it.
+pub async fn start_step(connection: &Connection, unit: &str, description: &str, program: &Path, folder: &Path) -> Result<(), UnitError> {
+    let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
+    let manager = SystemdProxy::new(connection).await.map_err(refused)?;
+    let arguments = ["job-step".to_owned(), folder.to_string_lossy().into_owned()];
+    let mut properties = properties(description, "exec", program, &arguments);
+    // The result stays until it is in the ledger.
+    properties.push(("RemainAfterExit", Variant::from(true)));
+    match manager.start_transient_unit(unit, "fail", &properties, &[]).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_unit_exists(&error) => Ok(()),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// Lets systemd forget a unit that ended.
+///
+/// # Errors
+///
+/// When systemd does not answer. A unit that is not there is forgotten.
+pub async fn forget(connection: &Connection, unit: &str) -> Result<(), UnitError> {
+    let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
+    let manager = SystemdProxy::new(connection).await.map_err(refused)?;
+    for outcome in [manager.stop_unit(unit, "replace").await.map(|_| ()), manager.reset_failed_unit(unit).await] {
+        match outcome {
+            Err(error) if !is_no_such_unit(&error) => return Err(refused(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Runs a short program as a unit and waits for its end.
+///
+/// # Errors
+///
+/// When systemd does not take it, it fails or does not end within `limit`; then it
+/// is left behind, since a process that hangs on a disk cannot be ended.
+pub async fn run_briefly(connection: &Connection, unit: &str, description: &str, program: &Path, arguments: &[String], limit: Duration) -> Result<(), UnitError> {
+    let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
+    let manager = SystemdProxy::new(connection).await.map_err(refused)?;
+    // Asked for before the start, so that the end cannot be missed.
+    let mut ends = manager.receive_job_removed().await.map_err(refused)?;
+    manager.subscribe().await.ok();
+    let properties = properties(description, "oneshot", program, arguments);
+    let job = manager.start_transient_unit(unit, "fail", &properties, &[]).await.map_err(refused)?;
+    let waiting = async {
+        while let Some(end) = ends.next().await {
+            if let Ok(end) = end.args()
+                && end.job == job
+            {
+                return end.result.clone();
+            }
+        }
+        "lost".to_owned()
+    };
+    let result = tokio::time::timeout(limit, waiting).await.map_err(|_| UnitError::Late { unit: unit.to_owned(), limit })?;
+    if result == "done" {
+        return Ok(());
+    }
+    manager.reset_failed_unit(unit).await.ok();
+    Err(UnitError::Failed { unit: unit.to_owned(), result })
+}

@@ -1,0 +1,124 @@
+//! What runs inside the transient unit of a step.
+//!
+//! The agent writes an [`Order`] into a folder and has systemd start
+//! `kaapana-agent job-step FOLDER`. This reads the order, runs the program, passes
+//! what it prints on to the journal without secrets, and writes how it ended. The
+//! result is on disk before the unit ends, so that it outlives the agent, the
+//! unit and systemd's memory of it.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Invocation, Redactor, helm_environment, run};
+use crate::error::chain;
+use crate::sensors::units::RESULT_FILE;
+use crate::state::StepResult;
+
+/// The order, in a step's folder.
+pub const ORDER_FILE: &str = "order.json";
+
+/// The secrets that must not be printed, in a step's folder.
+pub const SECRETS_FILE: &str = "secrets.json";
+
+/// What a step runs. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Where helm keeps its own files.
+    pub home: PathBuf,
+    /// When it is ended, in seconds.
+    pub limit_seconds: u64,
+}
+
+/// Runs the step of a folder. Prints what the program prints. Returns the exit status.
+///
+/// # Errors
+///
+/// When the order cannot be read or the result cannot be written.
+pub async fn run_step(folder: &Path) -> std::io::Result<i32> {
+    let order: Order = serde_json::from_slice(&std::fs::read(folder.join(ORDER_FILE))?)?;
+    let secrets: Vec<String> = serde_json::from_slice(&std::fs::read(folder.join(SECRETS_FILE))?)?;
+    std::fs::remove_file(folder.join(RESULT_FILE)).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    let redactor = Redactor::new(secrets);
+    let invocation = Invocation {
+        program: order.program,
+        arguments: order.arguments.into_iter().map(Into::into).collect(),
+        environment: helm_environment(&order.home),
+        directory: "/".into(),
+        input: Vec::new(),
+        limit: Duration::from_secs(order.limit_seconds),
+        output_cap: 0,
+    };
+    let result = match run(&invocation, &redactor, false, |line| eprintln!("{line}")).await {
+        Ok(outcome) => StepResult { status: outcome.status, timed_out: outcome.timed_out, tail: outcome.tail },
+        Err(error) => {
+            let line = chain(&error);
+            eprintln!("{line}");
+            StepResult { status: None, timed_out: false, tail: vec![line] }
+        }
+    };
+    write_result(folder, &result)?;
+    Ok(result.status.unwrap_or(1))
+}
+
+/// The folder may have been removed by a purge of the package: then nobody waits
+/// for the result, and that is no failure of the program.
+fn write_result(folder: &Path, result: &StepResult) -> std::io::Result<()> {
+    let temporary = folder.join("result.new");
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(&serde_json::to_vec(result)?).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&temporary, folder.join(RESULT_FILE)))
+        .and_then(|()| std::fs::File::open(folder)?.sync_all());
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !folder.exists() => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sensors::units::read_result;
+
+    fn folder(script: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let order = Order {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            home: dir.path().into(),
+            limit_seconds: 30,
+        };
+        std::fs::write(dir.path().join(ORDER_FILE), serde_json::to_vec(&order).unwrap()).unwrap();
+        std::fs::write(dir.path().join(SECRETS_FILE), "[\"planted\"]").unwrap();
+        dir
+    }
+
+    #[tokio::test]
+    async fn the_result_is_on_disk_without_secrets() {
+        let dir = folder("echo failed with planted >&2; exit 4");
+        assert_eq!(run_step(dir.path()).await.unwrap(), 4);
+        let result = read_result(dir.path()).unwrap();
+        assert_eq!((result.status, result.tail), (Some(4), vec!["failed with ********".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_vanished_is_no_failure() {
+        let dir = folder("rm -r \"$HOME\"");
+        assert_eq!(run_step(dir.path()).await.unwrap(), 0);
+    }
+}
