@@ -29,7 +29,7 @@ boot() {
   local started
   started=$(now_ms)
   if init_pid >/dev/null; then
-    wait_ready 5 || die "it is running (init $(init_pid)), but not healthy"
+    wait_ready 30 || die "it is running (init $(init_pid)), but not healthy"
     say "it is already running (init $(init_pid))"
     return
   fi
@@ -58,8 +58,10 @@ down() {
 
 import() {
   local file
+  # After a crash there is a socket that nobody answers at.
+  until_ok 30 run_inside /snap/bin/microk8s.ctr version >/dev/null 2>&1 || die "containerd does not answer"
   for file in "$@"; do
-    run_inside ctr --address /var/snap/microk8s/common/run/containerd.sock -n k8s.io images import - <"$file" >/dev/null ||
+    run_inside /snap/bin/microk8s.ctr images import - <"$file" >/dev/null ||
       die "cannot import $file"
   done
 }
@@ -69,7 +71,6 @@ import_folder() {
   local files=()
   [[ -n ${KAAPANA_NODE_IMAGES:-} ]] || return 0
   mapfile -t files < <(find "$KAAPANA_NODE_IMAGES" -maxdepth 1 -name '*.tar' | LC_ALL=C sort)
-  run_inside sh -c 'until [ -S /var/snap/microk8s/common/run/containerd.sock ]; do sleep 0.05; done'
   import "${files[@]}"
 }
 
