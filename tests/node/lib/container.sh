@@ -4,6 +4,10 @@
 RUN=/run/kaapana-test-node
 MACHINE=kaapana-node
 
+# The node that runs may be that of another cache.
+# shellcheck disable=SC2034 # of state.sh
+[[ ! -r $RUN/state ]] || STATE=$(<"$RUN/state")
+
 # The init's pid, if it lives: RUN/init holds the pid and when it was started.
 init_pid() {
   local pid started
@@ -29,6 +33,7 @@ container_start() {
   local disk loop devices=() layers
   mkdir -p "$RUN"
   date -u +%FT%TZ >"$RUN/booted"
+  printf '%s\n' "$STATE" >"$RUN/state"
   for disk in fast slow; do losetup --find "$STATE/disks/$disk.img"; done
   for loop in /dev/loop[0-9]* /dev/loop-control /dev/kmsg /dev/fuse; do
     [[ ! -e $loop ]] || devices+=("--bind=$loop")
