@@ -181,8 +181,9 @@ pub async fn run(
     match finished {
         Ok((output, (), status)) => {
             let status = status.map_err(lost)?;
-            let output =
-                output.map_err(lost)?.ok_or(CommandError::TooMuchOutput { program: program.clone(), cap: invocation.output_cap })?;
+            let output = output
+                .map_err(lost)?
+                .ok_or(CommandError::TooMuchOutput { program: program.clone(), cap: invocation.output_cap })?;
             Ok(Outcome { status: status.code(), timed_out: false, output, tail: tail.into() })
         }
         Err(_) => {
@@ -240,6 +241,38 @@ async fn read_capped(stream: impl AsyncRead + Unpin, cap: usize) -> std::io::Res
     Ok(None)
 }
 
+/// A program that asks for passwords on the terminal (`pkttyagent(1)`), as systemctl
+/// starts one; ended when dropped.
+pub struct TerminalAgent(std::process::Child);
+
+impl Drop for TerminalAgent {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Starts it and waits until it is registered; `None` when there is none.
+#[must_use]
+pub fn start_terminal_agent() -> Option<TerminalAgent> {
+    let (registered, notify) = rustix::pipe::pipe().ok()?;
+    let number = std::os::fd::AsRawFd::as_raw_fd(&notify);
+    let child = std::process::Command::new("/usr/bin/pkttyagent")
+        .args(["--notify-fd", &number.to_string(), "--fallback", "--process", &std::process::id().to_string()])
+        .spawn()
+        .ok()?;
+    drop(notify);
+    // It closes its end when it is registered, and when it fails.
+    std::io::copy(&mut std::fs::File::from(registered), &mut std::io::sink()).ok();
+    Some(TerminalAgent(child))
+}
+
+/// Becomes another program; returns only when that fails.
+#[must_use]
+pub fn become_program(program: &str, arguments: &[String]) -> std::io::Error {
+    std::os::unix::process::CommandExt::exec(std::process::Command::new(program).args(arguments))
+}
+
 /// The environment of helm: its folders below `directory`, nothing of ours.
 #[must_use]
 pub fn helm_environment(directory: &Path) -> Vec<(OsString, OsString)> {
@@ -288,7 +321,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_past_its_limit_is_ended_with_its_children() {
-        let outcome = run(&shell("sleep 1000 & sleep 1000", Duration::from_millis(100)), &Redactor::default(), false, |_| {}).await.unwrap();
+        let outcome = run(&shell("sleep 1000 & sleep 1000", Duration::from_millis(100)), &Redactor::default(), false, |_| {})
+            .await
+            .unwrap();
         assert!(outcome.timed_out);
     }
 

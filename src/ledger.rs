@@ -770,8 +770,9 @@ mod tests {
 
     fn settings(state: &str) -> Settings {
         let mut fragments = crate::config::Fragments::default();
-        let text =
-            format!("[platform]\nversion=\"0.6.0\"\ndomain=\"a.b\"\nstate=\"{state}\"\n[registry]\nurl=\"r.org\"\n[network]\nhttp_port=80\n");
+        let text = format!(
+            "[platform]\nversion=\"0.6.0\"\ndomain=\"a.b\"\nstate=\"{state}\"\n[registry]\nurl=\"r.org\"\n[network]\nhttp_port=80\n"
+        );
         fragments.merge_text(Path::new("/x.toml"), &text).unwrap();
         crate::config::settings::validate(&fragments).unwrap().unwrap()
     }
@@ -804,8 +805,7 @@ mod tests {
         ledger.accept(settings("deployed"));
         for attempt in 1..=3 {
             ledger.start_job(JobKind::Deploy, "test".into(), None, now()).unwrap();
-            let failure =
-                JobFailure { reason: "R".into(), message: "m".into(), tail: vec![], cause: Cause::Platform };
+            let failure = JobFailure { reason: "R".into(), message: "m".into(), tail: vec![], cause: Cause::Platform };
             ledger.finish_job(JobResult::Failed, Some(failure), now());
             assert_eq!(ledger.failure.as_ref().unwrap().attempts, attempt);
         }

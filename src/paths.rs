@@ -44,10 +44,16 @@ impl Paths {
                 .collect(),
             mountinfo: root.join("proc/1/mountinfo"),
             fstab: root.join("etc/fstab"),
-            units: ["etc/systemd/system", "run/systemd/system", "run/systemd/generator", "usr/lib/systemd/system", "lib/systemd/system"]
-                .iter()
-                .map(|path| root.join(path))
-                .collect(),
+            units: [
+                "etc/systemd/system",
+                "run/systemd/system",
+                "run/systemd/generator",
+                "usr/lib/systemd/system",
+                "lib/systemd/system",
+            ]
+            .iter()
+            .map(|path| root.join(path))
+            .collect(),
             udev: root.join("run/udev/data"),
             by_uuid: root.join("dev/disk/by-uuid"),
             program: PathBuf::from("/usr/sbin/kaapana-agent"),

@@ -212,6 +212,8 @@ pub struct Snapshot {
     pub chart: Observed<Chart>,
     /// The transient unit of the running job's step.
     pub step: Observed<StepUnit>,
+    /// Why the ledger could not be written last, when it could not.
+    pub ledger_error: Option<String>,
 }
 
 /// The state of the configuration on disk, which need not be the one in force.

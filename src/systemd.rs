@@ -6,7 +6,7 @@ use zbus::{OwnedObjectPath, Variant};
 #[zbus::proxy(
     interface = "org.freedesktop.systemd1.Manager",
     default_service = "org.freedesktop.systemd1",
-    default_path = "/org/freedesktop/systemd1",
+    default_path = "/org/freedesktop/systemd1"
 )]
 pub trait Systemd {
     /// Asks for signals about units.
@@ -34,11 +34,7 @@ pub trait Systemd {
 }
 
 /// `org.freedesktop.systemd1.Unit`.
-#[zbus::proxy(
-    interface = "org.freedesktop.systemd1.Unit",
-    default_service = "org.freedesktop.systemd1",
-    assume_defaults = false,
-)]
+#[zbus::proxy(interface = "org.freedesktop.systemd1.Unit", default_service = "org.freedesktop.systemd1", assume_defaults = false)]
 pub trait Unit {
     /// Loaded, not found, masked …
     #[zbus(property(emits_changed_signal = "false"))]

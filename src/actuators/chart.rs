@@ -34,7 +34,11 @@ pub fn metadata(archive: &Path) -> Result<ChartMetadata, String> {
         let path = entry.path().map_err(|error| format!("holds a name that cannot be read: {error}"))?.into_owned();
         if found.is_none() && path.components().count() == 2 && path.file_name().is_some_and(|name| name == "Chart.yaml") {
             let mut text = String::new();
-            entry.by_ref().take(1024 * 1024).read_to_string(&mut text).map_err(|error| format!("Chart.yaml cannot be read: {error}"))?;
+            entry
+                .by_ref()
+                .take(1024 * 1024)
+                .read_to_string(&mut text)
+                .map_err(|error| format!("Chart.yaml cannot be read: {error}"))?;
             found = Some(serde_saphyr::from_str(&text).map_err(|error| {
                 format!("Chart.yaml has no name and version: {}", error.to_string().lines().next().unwrap_or_default())
             })?);
@@ -62,7 +66,11 @@ mod tests {
     fn a_chart_tells_its_name_and_others_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.tgz");
-        let whole = archive(&[("c/charts/d/Chart.yaml", "name: d\nversion: 1.0.0\n"), ("c/Chart.yaml", "name: c\nversion: 0.6.0\n"), ("c/x", &"x".repeat(9999))]);
+        let whole = archive(&[
+            ("c/charts/d/Chart.yaml", "name: d\nversion: 1.0.0\n"),
+            ("c/Chart.yaml", "name: c\nversion: 0.6.0\n"),
+            ("c/x", &"x".repeat(9999)),
+        ]);
         std::fs::write(&path, &whole).unwrap();
         assert_eq!(metadata(&path), Ok(ChartMetadata { name: "c".into(), version: "0.6.0".into() }));
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();

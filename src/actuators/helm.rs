@@ -56,13 +56,21 @@ pub fn values_file(paths: &Paths, job: u32) -> PathBuf {
 ///
 /// When the chart is not there or not the one that is meant, does not render, or
 /// the disk does not take the files.
-pub async fn prepare(paths: &Paths, helm: &Path, job: &Job, source: &Chart, machine: Machine, api_version: &str) -> Result<Prepared, ActionError> {
+pub async fn prepare(
+    paths: &Paths,
+    helm: &Path,
+    job: &Job,
+    source: &Chart,
+    machine: Machine,
+    api_version: &str,
+) -> Result<Prepared, ActionError> {
     let folder = paths.deployment(job.id);
     let state = |error: std::io::Error| ActionError::node("StateNotWritable", &error);
     make_folder(&folder).map_err(state)?;
     make_folder(&paths.helm_home()).map_err(state)?;
     let settings = &job.settings;
-    let values = values::values(settings, &machine).map_err(|error| ActionError::configuration("UnsupportedVersion", error.to_string()))?;
+    let values = values::values(settings, &machine)
+        .map_err(|error| ActionError::configuration("UnsupportedVersion", error.to_string()))?;
     let redactor = Redactor::new([values.secrets(), settings.secrets()].concat());
     let file = folder.join("chart.tgz");
     match source {
@@ -93,7 +101,10 @@ async fn copy_chart(from: &Path, to: &Path) -> Result<(), ActionError> {
 async fn check_chart(settings: &Settings, source: &Chart, file: &Path) -> Result<(), ActionError> {
     let of = file.to_path_buf();
     let invalid = |message: String| ActionError::configuration("ChartInvalid", format!("{}: {message}", source.source()));
-    let found = tokio::task::spawn_blocking(move || chart::metadata(&of)).await.unwrap_or_else(|error| Err(error.to_string())).map_err(invalid)?;
+    let found = tokio::task::spawn_blocking(move || chart::metadata(&of))
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()))
+        .map_err(invalid)?;
     let (name, version) = (settings.release_name(), settings.text("platform.version"));
     if found.name != name || found.version != version {
         return Err(invalid(format!("holds the chart {} {}, expected {name} {version}", found.name, found.version)));
@@ -110,7 +121,15 @@ async fn digest(file: &Path) -> Result<String, ActionError> {
 }
 
 /// Pulls the chart. Credentials reach helm in a file of mode 0600 that is removed.
-async fn pull(paths: &Paths, helm: &Path, settings: &Settings, folder: &Path, reference: &str, version: &str, redactor: &Redactor) -> Result<(), ActionError> {
+async fn pull(
+    paths: &Paths,
+    helm: &Path,
+    settings: &Settings,
+    folder: &Path,
+    reference: &str,
+    version: &str,
+    redactor: &Redactor,
+) -> Result<(), ActionError> {
     let state = |error: std::io::Error| ActionError::node("StateNotWritable", &error);
     let login = folder.join("registry.json");
     let host = settings.text("registry.url").split('/').next().unwrap_or_default();
@@ -159,7 +178,15 @@ fn invocation(paths: &Paths, helm: &Path, arguments: Vec<std::ffi::OsString>, li
     }
 }
 
-async fn render(paths: &Paths, helm: &Path, settings: &Settings, chart: &Path, values: &Path, api_version: &str, redactor: &Redactor) -> Result<String, ActionError> {
+async fn render(
+    paths: &Paths,
+    helm: &Path,
+    settings: &Settings,
+    chart: &Path,
+    values: &Path,
+    api_version: &str,
+    redactor: &Redactor,
+) -> Result<String, ActionError> {
     let mut arguments = vec![
         "template".into(),
         settings.release_name().into(),

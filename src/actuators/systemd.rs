@@ -64,7 +64,13 @@ fn properties<'a>(description: &'a str, kind: &'a str, program: &Path, arguments
 /// # Errors
 ///
 /// When systemd does not take it.
-pub async fn start_step(connection: &Connection, unit: &str, description: &str, program: &Path, folder: &Path) -> Result<(), UnitError> {
+pub async fn start_step(
+    connection: &Connection,
+    unit: &str,
+    description: &str,
+    program: &Path,
+    folder: &Path,
+) -> Result<(), UnitError> {
     let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
     let manager = SystemdProxy::new(connection).await.map_err(refused)?;
     let arguments = ["job-step".to_owned(), folder.to_string_lossy().into_owned()];
@@ -101,7 +107,14 @@ pub async fn forget(connection: &Connection, unit: &str) -> Result<(), UnitError
 ///
 /// When systemd does not take it, it fails or does not end within `limit`; then it
 /// is left behind, since a process that hangs on a disk cannot be ended.
-pub async fn run_briefly(connection: &Connection, unit: &str, description: &str, program: &Path, arguments: &[String], limit: Duration) -> Result<(), UnitError> {
+pub async fn run_briefly(
+    connection: &Connection,
+    unit: &str,
+    description: &str,
+    program: &Path,
+    arguments: &[String],
+    limit: Duration,
+) -> Result<(), UnitError> {
     let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
     let manager = SystemdProxy::new(connection).await.map_err(refused)?;
     // Asked for before the start, so that the end cannot be missed.

@@ -1,1 +1,166 @@
-fn main(){}
+//! The daemon. Started by systemd without arguments; its sub-commands are what it
+//! starts itself as transient units, and what the package's build calls.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use futures_util::StreamExt as _;
+use kaapana_agent::agent::{Agent, Inbox, Outbox, ProcessSignal};
+use kaapana_agent::config::watch::ConfigWatch;
+use kaapana_agent::ledger::{LedgerError, LedgerStore};
+use kaapana_agent::paths::Paths;
+use kaapana_agent::{actuators, dbus, documents, job_step, sensors, telemetry};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use tokio::sync::{mpsc, watch};
+
+/// Exit status: state written by a newer version (EX_CONFIG of sysexits.h).
+const EX_CONFIG: u8 = 78;
+
+/// Node agent that deploys the Kaapana platform on a MicroK8s server and keeps it
+/// healthy. systemd starts it; use kaapanactl to talk to it.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// Log level: err, warning, info or debug
+    #[arg(long, default_value = "info", value_parser = ["err", "warning", "info", "debug"])]
+    log_level: String,
+    /// Look for every file below this directory instead of / (for tests)
+    #[arg(long, default_value = "/", hide = true)]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a step of a job; started by the agent as a transient unit
+    #[command(hide = true)]
+    JobStep {
+        /// The step's folder
+        folder: PathBuf,
+    },
+    /// Mark a data directory; started by the agent as a transient unit
+    #[command(hide = true)]
+    Probe {
+        /// What the marker says
+        #[arg(long)]
+        marker: String,
+        /// The data directory
+        directory: PathBuf,
+    },
+    /// Write the documents that are made from the program
+    #[command(hide = true)]
+    Generate {
+        /// Which
+        what: documents::Kind,
+        /// Into which folder
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("kaapana-agent: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match &arguments.command {
+            None => serve(&arguments).await,
+            Some(Command::JobStep { folder }) => step(folder).await,
+            Some(Command::Probe { marker, directory }) => mark(directory, marker),
+            Some(Command::Generate { what, folder }) => {
+                let command = <Arguments as clap::CommandFactory>::command();
+                documents::generate(*what, folder, command)
+                    .with_context(|| folder.display().to_string())
+                    .map(|()| ExitCode::SUCCESS)
+            }
+        }
+    });
+    // A thread that waits for mounts or for a hung disk must not hold up the end.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        eprintln!("kaapana-agent: {error:#}");
+        match error.downcast_ref::<LedgerError>() {
+            Some(LedgerError::Newer { .. }) => ExitCode::from(EX_CONFIG),
+            _ => ExitCode::FAILURE,
+        }
+    })
+}
+
+async fn step(folder: &Path) -> anyhow::Result<ExitCode> {
+    let status = job_step::run_step(folder).await.with_context(|| format!("the step in {}", folder.display()))?;
+    Ok(u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn mark(directory: &Path, marker: &str) -> anyhow::Result<ExitCode> {
+    actuators::disk::write_marker(directory, marker).with_context(|| format!("the marker in {}", directory.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let level = telemetry::start(&arguments.log_level).context("the journal cannot be used")?;
+    let paths = Arc::new(Paths::below(&arguments.root));
+    std::fs::create_dir_all(&paths.state).with_context(|| paths.state.display().to_string())?;
+    let store = LedgerStore::new(&paths.state);
+    let (ledger, note) = store.load()?;
+    if let Some(note) = note {
+        tracing::warn!("{note}");
+    }
+
+    let (observations, observed) = mpsc::channel(64);
+    let (requests, requested) = mpsc::channel(16);
+    let (changed, config_changed) = mpsc::channel(1);
+    let (signals, signaled) = mpsc::channel(4);
+    let (published, publications) = watch::channel(Arc::new(Agent::nothing_yet()));
+    let (settings, settings_in_force) = watch::channel(None);
+    let (step, watched_step) = watch::channel(None);
+    let (kinds_wanted, wanted_kinds) = watch::channel(false);
+
+    // Objects first, then the name: whoever sees the name sees the objects.
+    let of = dbus::Loop { published: publications, requests };
+    let connection = zbus::connection::Builder::system().build().await.context("the system bus cannot be reached")?;
+    dbus::export(&connection, of.clone(), level).await.context("the D-Bus objects cannot be exported")?;
+    let outbox = Outbox { published, settings, step, kinds_wanted };
+    let agent = Agent::new(Arc::clone(&paths), store, ledger, connection.clone(), outbox, jiff::Timestamp::now);
+    connection
+        .request_name(dbus::NAME)
+        .await
+        .with_context(|| format!("the name {} cannot be owned; is another kaapana-agent running?", dbus::NAME))?;
+
+    let config_watch = ConfigWatch::start(paths.config.clone(), changed)
+        .context("the configuration cannot be watched (fs.inotify.max_user_instances)")?;
+    forward_signals(signals)?;
+    tokio::spawn(dbus::publisher::run(connection.clone(), of));
+    tokio::spawn(sensors::units::run(connection, watched_step, observations.clone()));
+    tokio::spawn(sensors::api::run(Arc::clone(&paths), wanted_kinds, observations.clone()));
+    tokio::spawn(sensors::cluster::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::disk::run(Arc::clone(&paths), settings_in_force.clone(), observations.clone()));
+    tokio::spawn(sensors::tools::run(paths, settings_in_force, observations.clone()));
+    tokio::spawn(sensors::gpu::run(observations.clone()));
+    tokio::spawn(sensors::system::run(observations));
+
+    let inbox = Inbox { observations: observed, requests: requested, config_changed, signals: signaled };
+    agent.run(inbox, config_watch).await.map_err(anyhow::Error::msg)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn forward_signals(to: mpsc::Sender<ProcessSignal>) -> anyhow::Result<()> {
+    let mut signals = signal_hook_tokio::Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals cannot be handled")?;
+    tokio::spawn(async move {
+        while let Some(signal) = signals.next().await {
+            let meaning = if signal == SIGHUP { ProcessSignal::Reload } else { ProcessSignal::Stop };
+            if to.send(meaning).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}

@@ -48,7 +48,11 @@ pub fn derived(name: &str, settings: &Settings, machine: &Machine) -> Option<Jso
         }),
         "prefetch_extensions" => json!(settings.flag("deployment.prefetch_extensions") && !chart_in_hand),
         "init_password" => json!(if settings.flag("deployment.dev_mode") { "kaapana" } else { "Kaapana2020!" }),
-        "pull_policy" => json!(if settings.flag("deployment.dev_mode") && !settings.flag("deployment.offline") { "Always" } else { "IfNotPresent" }),
+        "pull_policy" => json!(if settings.flag("deployment.dev_mode") && !settings.flag("deployment.offline") {
+            "Always"
+        } else {
+            "IfNotPresent"
+        }),
         "registry_username" => json!(or_empty("registry.username")),
         "registry_password" => json!(or_empty("registry.password")),
         "services_namespace" => json!(settings.namespace("services")),
@@ -65,7 +69,11 @@ pub fn derived(name: &str, settings: &Settings, machine: &Machine) -> Option<Jso
         "storage_node" => json!("storage"),
         "main_node_name" => json!(machine.node_name),
         "internal_cidrs" => json!(internal_cidrs(settings, machine)),
-        "pacs_memory_limit" | "airflow_memory_limit" | "opensearch_memory_limit" | "pacs_memory_request" | "airflow_memory_request"
+        "pacs_memory_limit"
+        | "airflow_memory_limit"
+        | "opensearch_memory_limit"
+        | "pacs_memory_request"
+        | "airflow_memory_request"
         | "opensearch_memory_request" => memory(name, settings, machine.memory_mib),
         "oidc_client_secret" => json!(machine.oidc_client_secret),
         "timestamp" => json!(machine.timestamp),

@@ -282,9 +282,7 @@ fn read_text(path: &Path, world_readable: &mut Vec<PathBuf>) -> Result<String, C
     }
     let file = std::fs::File::open(path).map_err(|error| fail(format!("cannot be read: {error}"), None))?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| fail(format!("cannot be read: {error}"), None))?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| fail(format!("cannot be read: {error}"), None))?;
     if metadata.permissions().mode() & 0o004 != 0 {
         world_readable.push(path.to_path_buf());
     }

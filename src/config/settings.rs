@@ -247,7 +247,9 @@ pub const MASK: &str = "********";
 #[must_use]
 pub fn looks_secret(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or(path).to_ascii_lowercase();
-    ["password", "passwd", "secret", "token", "credential", "private_key", "apikey", "api_key"].iter().any(|word| last.contains(word))
+    ["password", "passwd", "secret", "token", "credential", "private_key", "apikey", "api_key"]
+        .iter()
+        .any(|word| last.contains(word))
         && !last.ends_with("username")
         && !last.ends_with("user")
 }
@@ -290,7 +292,9 @@ fn warnings(fragments: &Fragments, settings: &Settings) -> Vec<String> {
         .iter()
         .filter(|file| {
             fragments.entries.iter().any(|(key, entry)| {
-                entry.origin.file == **file && (keys::find(key).is_some_and(|known| known.secret) || key.strip_prefix("values.").is_some_and(looks_secret))
+                entry.origin.file == **file
+                    && (keys::find(key).is_some_and(|known| known.secret)
+                        || key.strip_prefix("values.").is_some_and(looks_secret))
             })
         })
         .collect();
@@ -415,9 +419,17 @@ impl Checker<'_> {
         let chart_path = settings.text("deployment.chart_path");
         if chart_path.is_empty() {
             if settings.flag("deployment.offline") {
-                self.problem("deployment.offline", "is true without deployment.chart_path", Some("set deployment.chart_path to the chart's archive".into()));
+                self.problem(
+                    "deployment.offline",
+                    "is true without deployment.chart_path",
+                    Some("set deployment.chart_path to the chart's archive".into()),
+                );
             } else if settings.text("registry.url").is_empty() {
-                self.problem("registry.url", "is required when deployment.chart_path is not set", Some("the registry the chart comes from".into()));
+                self.problem(
+                    "registry.url",
+                    "is required when deployment.chart_path is not set",
+                    Some("the registry the chart comes from".into()),
+                );
             }
         } else if !settings.text("platform.version").is_empty() {
             let wanted = format!("{}-{}.tgz", settings.release_name(), settings.text("platform.version"));
@@ -433,12 +445,21 @@ impl Checker<'_> {
         self.distinct_ports(settings);
         self.data_directories(settings);
         if settings.integer("data.critical_free_percent") > settings.integer("data.warn_free_percent") {
-            self.problem("data.critical_free_percent", "is larger than data.warn_free_percent", Some("the warning comes before the critical mark".into()));
+            self.problem(
+                "data.critical_free_percent",
+                "is larger than data.warn_free_percent",
+                Some("the warning comes before the critical mark".into()),
+            );
         }
-        let names: Vec<(&str, String)> = ["admin", "services", "extensions"].into_iter().map(|name| (name, settings.namespace(name))).collect();
+        let names: Vec<(&str, String)> =
+            ["admin", "services", "extensions"].into_iter().map(|name| (name, settings.namespace(name))).collect();
         for (at, (name, namespace)) in names.iter().enumerate() {
             if let Some((other, _)) = names[..at].iter().find(|(_, known)| known == namespace) {
-                self.problem(&format!("namespaces.{name}"), format!("is \"{namespace}\", as namespaces.{other}"), Some("each needs a namespace of its own".into()));
+                self.problem(
+                    &format!("namespaces.{name}"),
+                    format!("is \"{namespace}\", as namespaces.{other}"),
+                    Some("each needs a namespace of its own".into()),
+                );
             }
         }
     }
@@ -447,7 +468,11 @@ impl Checker<'_> {
         let ports = ["network.http_port", "network.https_port", "network.dicom_port"];
         for (at, key) in ports.iter().enumerate() {
             if let Some(other) = ports[..at].iter().find(|other| settings.integer(other) == settings.integer(key)) {
-                self.problem(key, format!("is {}, as {other}", settings.integer(key)), Some("each needs a port of its own".into()));
+                self.problem(
+                    key,
+                    format!("is {}, as {other}", settings.integer(key)),
+                    Some("each needs a port of its own".into()),
+                );
             }
         }
     }
@@ -514,12 +539,20 @@ fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
             Err(message) => Err(message),
         },
         // An empty string is the script's way to leave a variable unset.
-        (Kind::Text | Kind::Path | Kind::Duration | Kind::Label | Kind::Host | Kind::Registry | Kind::ReleaseName | Kind::Version, Raw::String(text))
-            if text.is_empty() =>
-        {
-            Ok(Value::Text(String::new()))
+        (
+            Kind::Text
+            | Kind::Path
+            | Kind::Duration
+            | Kind::Label
+            | Kind::Host
+            | Kind::Registry
+            | Kind::ReleaseName
+            | Kind::Version,
+            Raw::String(text),
+        ) if text.is_empty() => Ok(Value::Text(String::new())),
+        (Kind::Registry, Raw::String(text)) if text.contains("://") => {
+            Err(format!("found {text:?} with a scheme, expected {}", key.kind.expectation()))
         }
-        (Kind::Registry, Raw::String(text)) if text.contains("://") => Err(format!("found {text:?} with a scheme, expected {}", key.kind.expectation())),
         (kind, Raw::String(text)) if text_is(kind, text) => {
             let text = if kind == Kind::Path { normal_path(text) } else { text.clone() };
             Ok(Value::Text(text))
@@ -550,7 +583,9 @@ fn text_is(kind: Kind, text: &str) -> bool {
         Kind::Registry => is_registry(text),
         Kind::Version => {
             text.starts_with(|first: char| first.is_ascii_digit())
-                && text.split(['.', '-', '+']).all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+                && text
+                    .split(['.', '-', '+'])
+                    .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
         }
         _ => false,
     }
@@ -576,7 +611,9 @@ fn is_registry(text: &str) -> bool {
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     is_host(name)
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-        && path.is_none_or(|path| path.split('/').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))))
+        && path.is_none_or(|path| {
+            path.split('/').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
+        })
 }
 
 fn is_cidr(text: &str) -> bool {
@@ -596,7 +633,9 @@ fn check_credential(text: &str) -> Result<(), String> {
         return Ok(());
     }
     if !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return Err(format!("does not start with a letter, expected {wanted}; the charts would read it as something else than a string"));
+        return Err(format!(
+            "does not start with a letter, expected {wanted}; the charts would read it as something else than a string"
+        ));
     }
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || "._@!%+=-".contains(c)) {
         return Err(format!("holds a character that the charts would mangle, expected {wanted}"));

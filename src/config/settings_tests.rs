@@ -1,6 +1,7 @@
 use super::*;
 
-const GOOD: &str = "[platform]\nversion = \"0.6.0\"\ndomain = \"kaapana.example.org\"\n[registry]\nurl = \"registry.example.org\"\n";
+const GOOD: &str =
+    "[platform]\nversion = \"0.6.0\"\ndomain = \"kaapana.example.org\"\n[registry]\nurl = \"registry.example.org\"\n";
 
 fn load(text: &str) -> Result<Option<Settings>, ConfigError> {
     let mut fragments = Fragments::default();
@@ -11,7 +12,9 @@ fn load(text: &str) -> Result<Option<Settings>, ConfigError> {
 fn refusal(text: &str) -> String {
     match load(text) {
         Ok(_) => panic!("accepted: {text}"),
-        Err(error) => error.problems.iter().map(|p| p.to_string().replace("/etc/kaapana/config/", "")).collect::<Vec<_>>().join("\n"),
+        Err(error) => {
+            error.problems.iter().map(|p| p.to_string().replace("/etc/kaapana/config/", "")).collect::<Vec<_>>().join("\n")
+        }
     }
 }
 
@@ -39,21 +42,66 @@ fn no_platform_table_is_no_configuration() {
 #[test]
 fn every_bad_input_gets_file_line_column_key_and_expectation() {
     let table = [
-        ("[platform]\nversoin = \"1\"\ndomain=\"a.b\"\n", "10.toml:2:1: platform.versoin: unknown key (did you mean platform.version?)"),
-        ("[platform]\nversion = 6\ndomain=\"a.b\"\n", "10.toml:2:1: platform.version: found the integer 6, expected a version such as \"0.6.0\""),
-        ("[platform]\n", "platform.version: is required and not set (the script's PLATFORM_VERSION)\nplatform.domain: is required and not set (the script's DOMAIN)\nregistry.url: is required when deployment.chart_path is not set (the registry the chart comes from)"),
-        (&with("[deployment]\ndev_mode = \"false\"\n"), "10.toml:7:1: deployment.dev_mode: found the string \"false\", expected true or false (without quotes)"),
-        (&with("[deployment]\noffline = true\n"), "10.toml:7:1: deployment.offline: is true without deployment.chart_path (set deployment.chart_path to the chart's archive)"),
-        (&with("[deployment]\nchart_path = \"chart.tgz\"\n"), "10.toml:7:1: deployment.chart_path: found the string \"chart.tgz\", expected an absolute path in quotes"),
-        (&with("[deployment]\nchart_path = \"/srv/chart.tgz\"\n"), "10.toml:7:1: deployment.chart_path: the file is called \"chart.tgz\", expected \"kaapana-admin-chart-0.6.0.tgz\" (platform.name and platform.version decide the file's name)"),
-        (&with("[network]\nhttps_port = 70000\n"), "10.toml:7:1: network.https_port: found the integer 70000, expected an integer from 1 to 65535"),
-        (&with("[network]\nhttps_port = 80\n"), "10.toml:7:1: network.https_port: is 80, as network.http_port (each needs a port of its own)"),
-        (&with("[data]\nfast_dir = \"/data\"\nslow_dir = \"/data/slow\"\n"), "10.toml:8:1: data.slow_dir: /data/slow and data.fast_dir /data lie in each other (the same directory for both is fine, nested ones are not)"),
-        (&with("[namespaces]\nadmin = \"Admin\"\n"), "10.toml:7:1: namespaces.admin: found the string \"Admin\", expected a DNS label: up to 63 lower-case letters, digits and '-'"),
-        (&with("[credentials.minio]\npassword = \"123456\"\n"), "10.toml:7:1: credentials.minio.password: does not start with a letter, expected a string of A-Z a-z 0-9 . _ @ ! % + = - that starts with a letter; the charts would read it as something else than a string"),
-        ("[platform]\nversion=\"0.6.0\"\ndomain=\"a.b\"\n[registry]\nurl = \"https://r.org\"\n", "10.toml:5:1: registry.url: found \"https://r.org\" with a scheme, expected a registry without a scheme, such as \"registry.example.org/kaapana\""),
-        (&with("[values]\n\"global.hostname\" = \"x\"\n"), "10.toml:7:1: values.global.hostname: is set by the key platform.domain, expected it there"),
-        (&with("[values.global.map]\na = 1\n"), "10.toml:7:1: values.global.map.a: would be a map below global, which the cluster's own installer cannot pass on"),
+        (
+            "[platform]\nversoin = \"1\"\ndomain=\"a.b\"\n",
+            "10.toml:2:1: platform.versoin: unknown key (did you mean platform.version?)",
+        ),
+        (
+            "[platform]\nversion = 6\ndomain=\"a.b\"\n",
+            "10.toml:2:1: platform.version: found the integer 6, expected a version such as \"0.6.0\"",
+        ),
+        (
+            "[platform]\n",
+            "platform.version: is required and not set (the script's PLATFORM_VERSION)\nplatform.domain: is required and not set (the script's DOMAIN)\nregistry.url: is required when deployment.chart_path is not set (the registry the chart comes from)",
+        ),
+        (
+            &with("[deployment]\ndev_mode = \"false\"\n"),
+            "10.toml:7:1: deployment.dev_mode: found the string \"false\", expected true or false (without quotes)",
+        ),
+        (
+            &with("[deployment]\noffline = true\n"),
+            "10.toml:7:1: deployment.offline: is true without deployment.chart_path (set deployment.chart_path to the chart's archive)",
+        ),
+        (
+            &with("[deployment]\nchart_path = \"chart.tgz\"\n"),
+            "10.toml:7:1: deployment.chart_path: found the string \"chart.tgz\", expected an absolute path in quotes",
+        ),
+        (
+            &with("[deployment]\nchart_path = \"/srv/chart.tgz\"\n"),
+            "10.toml:7:1: deployment.chart_path: the file is called \"chart.tgz\", expected \"kaapana-admin-chart-0.6.0.tgz\" (platform.name and platform.version decide the file's name)",
+        ),
+        (
+            &with("[network]\nhttps_port = 70000\n"),
+            "10.toml:7:1: network.https_port: found the integer 70000, expected an integer from 1 to 65535",
+        ),
+        (
+            &with("[network]\nhttps_port = 80\n"),
+            "10.toml:7:1: network.https_port: is 80, as network.http_port (each needs a port of its own)",
+        ),
+        (
+            &with("[data]\nfast_dir = \"/data\"\nslow_dir = \"/data/slow\"\n"),
+            "10.toml:8:1: data.slow_dir: /data/slow and data.fast_dir /data lie in each other (the same directory for both is fine, nested ones are not)",
+        ),
+        (
+            &with("[namespaces]\nadmin = \"Admin\"\n"),
+            "10.toml:7:1: namespaces.admin: found the string \"Admin\", expected a DNS label: up to 63 lower-case letters, digits and '-'",
+        ),
+        (
+            &with("[credentials.minio]\npassword = \"123456\"\n"),
+            "10.toml:7:1: credentials.minio.password: does not start with a letter, expected a string of A-Z a-z 0-9 . _ @ ! % + = - that starts with a letter; the charts would read it as something else than a string",
+        ),
+        (
+            "[platform]\nversion=\"0.6.0\"\ndomain=\"a.b\"\n[registry]\nurl = \"https://r.org\"\n",
+            "10.toml:5:1: registry.url: found \"https://r.org\" with a scheme, expected a registry without a scheme, such as \"registry.example.org/kaapana\"",
+        ),
+        (
+            &with("[values]\n\"global.hostname\" = \"x\"\n"),
+            "10.toml:7:1: values.global.hostname: is set by the key platform.domain, expected it there",
+        ),
+        (
+            &with("[values.global.map]\na = 1\n"),
+            "10.toml:7:1: values.global.map.a: would be a map below global, which the cluster's own installer cannot pass on",
+        ),
         (&with("[nonsense]\n"), "10.toml:6:2: nonsense: unknown key (any Helm value goes below [values])"),
         ("platform = 3\n", "10.toml:1:1: platform: is a table, expected [platform] with keys below it"),
     ];
@@ -78,7 +126,8 @@ fn a_refusal_never_repeats_a_secret() {
 
 #[test]
 fn the_masked_view_and_debug_show_no_secret() {
-    let settings = load(&with("[smtp]\npassword = \"planted-a\"\n[values]\n\"global.my_token\" = \"planted-b\"\n")).unwrap().unwrap();
+    let settings =
+        load(&with("[smtp]\npassword = \"planted-a\"\n[values]\n\"global.my_token\" = \"planted-b\"\n")).unwrap().unwrap();
     assert!(!format!("{:?} {settings:?}", settings.masked()).contains("planted"));
     let mut secrets = settings.secrets();
     secrets.retain(|secret| secret.starts_with("planted"));

@@ -221,7 +221,9 @@ mod tests {
 
     fn settings(more: &str) -> Settings {
         let mut fragments = Fragments::default();
-        let text = format!("[platform]\nversion = \"0.6.0\"\ndomain = \"10.0.0.5\"\n[registry]\nurl = \"r.org\"\nusername = \"user\"\npassword = \"Secret1\"\n{more}");
+        let text = format!(
+            "[platform]\nversion = \"0.6.0\"\ndomain = \"10.0.0.5\"\n[registry]\nurl = \"r.org\"\nusername = \"user\"\npassword = \"Secret1\"\n{more}"
+        );
         fragments.merge_text(std::path::Path::new("/x.toml"), &text).unwrap();
         validate(&fragments).unwrap().unwrap()
     }
@@ -256,7 +258,8 @@ mod tests {
     fn every_key_that_redeploys_reaches_a_value_or_the_chart() {
         let reached = |key: &str| TABLES.iter().flat_map(|table| &table.value).any(|row| row.key.as_deref() == Some(key));
         for key in keys::KEYS.iter().filter(|key| key.effect == keys::Effect::Redeploy) {
-            let of_the_chart = ["platform.version", "deployment.chart_path"].contains(&key.path) || key.path.ends_with("password_file");
+            let of_the_chart =
+                ["platform.version", "deployment.chart_path"].contains(&key.path) || key.path.ends_with("password_file");
             assert!(reached(key.path) || of_the_chart, "{}", key.path);
         }
     }
@@ -266,7 +269,10 @@ mod tests {
         let values = values(&settings("[network]\nhttps_port = 8443\n"), &machine()).unwrap();
         assert_eq!(values.get("global.https_port"), Some(&Json::from("8443")), "an integer fails the render");
         assert_eq!(values.get("global.gpu_support"), Some(&Json::from(false)), "the string \"false\" is truthy");
-        assert_eq!(values.get("global.internalCidrs"), Some(&serde_json::json!(["10.152.183.0/24", "10.1.0.0/16", "10.0.0.5/32", "10.0.0.6/32"])));
+        assert_eq!(
+            values.get("global.internalCidrs"),
+            Some(&serde_json::json!(["10.152.183.0/24", "10.1.0.0/16", "10.0.0.5/32", "10.0.0.6/32"]))
+        );
         assert_eq!(values.get("global.airflow_memory_limit"), Some(&Json::from("22400")));
         assert_eq!(values.get("global.airflow_memory_request"), Some(&Json::from("7466")));
         assert_eq!(values.nested()["global"]["hostname"], Json::from("10.0.0.5"));
@@ -274,14 +280,16 @@ mod tests {
 
     #[test]
     fn a_chart_in_hand_needs_no_registry_credentials() {
-        let values = values(&settings("[deployment]\nchart_path = \"/srv/kaapana-admin-chart-0.6.0.tgz\"\n"), &machine()).unwrap();
+        let values =
+            values(&settings("[deployment]\nchart_path = \"/srv/kaapana-admin-chart-0.6.0.tgz\"\n"), &machine()).unwrap();
         assert_eq!(values.get("global.credentials_registry_password"), Some(&Json::from("")));
     }
 
     #[test]
     fn a_diff_masks_secrets() {
         let old = values(&settings(""), &machine()).unwrap();
-        let new = values(&settings("[credentials.minio]\npassword = \"Planted1\"\n[network]\nhttp_port = 81\n"), &machine()).unwrap();
+        let new =
+            values(&settings("[credentials.minio]\npassword = \"Planted1\"\n[network]\nhttp_port = 81\n"), &machine()).unwrap();
         let diff = old.diff(&new);
         assert_eq!(diff.len(), 2);
         assert!(!format!("{diff:?}").contains("Planted1"));
@@ -291,8 +299,16 @@ mod tests {
     #[test]
     fn a_release_without_a_table_is_named() {
         let mut fragments = Fragments::default();
-        fragments.merge_text(std::path::Path::new("/x.toml"), "[platform]\nversion=\"9.1.0\"\ndomain=\"a.b\"\n[registry]\nurl=\"r.org\"\n").unwrap();
+        fragments
+            .merge_text(
+                std::path::Path::new("/x.toml"),
+                "[platform]\nversion=\"9.1.0\"\ndomain=\"a.b\"\n[registry]\nurl=\"r.org\"\n",
+            )
+            .unwrap();
         let settings = validate(&fragments).unwrap().unwrap();
-        assert_eq!(values(&settings, &machine()).unwrap_err().to_string(), "version 9.1.0 of the platform is not supported, expected one of the releases 0.6");
+        assert_eq!(
+            values(&settings, &machine()).unwrap_err().to_string(),
+            "version 9.1.0 of the platform is not supported, expected one of the releases 0.6"
+        );
     }
 }

@@ -28,7 +28,9 @@ impl ConfigWatch {
         let of_interest = directories.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let matters = match &event {
-                Ok(event) => !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| concerns(&of_interest, path)),
+                Ok(event) => {
+                    !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| concerns(&of_interest, path))
+                }
                 // An overflow of the queue: something changed, nobody knows what.
                 Err(_) => true,
             };

@@ -147,7 +147,11 @@ pub fn assess(ownership: &Ownership, cluster: &ClusterView) -> PlatformHealth {
         // The failed attempt of a Job is told by the Job, which may have succeeded since.
         let of_a_job = pod.owner.as_ref().is_some_and(|owner| owner.kind == "Job");
         let healthy_job = of_a_job
-            && pod.owner.as_ref().and_then(|owner| cluster.workloads.get(owner)).is_none_or(|job| job.health.level == Level::Healthy);
+            && pod
+                .owner
+                .as_ref()
+                .and_then(|owner| cluster.workloads.get(owner))
+                .is_none_or(|job| job.health.level == Level::Healthy);
         if pod.health.level > Level::Progressing && !healthy_job {
             health.findings.push(Finding {
                 level: if of_a_job { Level::Progressing } else { pod.health.level },

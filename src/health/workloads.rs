@@ -17,7 +17,8 @@ fn deleting(meta: &ObjectMeta) -> Option<Health> {
 
 /// Has the controller not yet seen the newest specification?
 fn unobserved(meta: &ObjectMeta, observed: Option<i64>) -> Option<Health> {
-    (meta.generation.unwrap_or(0) > observed.unwrap_or(0)).then(|| progressing("NotObserved", "its controller has not seen the latest change"))
+    (meta.generation.unwrap_or(0) > observed.unwrap_or(0))
+        .then(|| progressing("NotObserved", "its controller has not seen the latest change"))
 }
 
 fn counted(reason: &str, have: i32, want: i32, what: &str) -> Option<Health> {
@@ -199,7 +200,9 @@ fn waiting_in_error(container: &ContainerStatus) -> Option<Health> {
     }
     let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let detail = match (waiting.message.as_deref(), last) {
-        (_, Some(ended)) if reason == "CrashLoopBackOff" => format!("ended with status {} {} times", ended.exit_code, container.restart_count),
+        (_, Some(ended)) if reason == "CrashLoopBackOff" => {
+            format!("ended with status {} {} times", ended.exit_code, container.restart_count)
+        }
         (Some(message), _) => message.to_owned(),
         (None, _) => String::new(),
     };
@@ -240,16 +243,26 @@ mod tests {
         let full = json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2});
         assert_eq!(with(1, full.clone()).level, Level::Healthy);
         assert_eq!(with(2, full).reason, "NotObserved");
-        assert_eq!(with(1, json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 1})).message, "1 of 2 pods are of the latest revision");
-        assert_eq!(with(1, json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2})).reason, "RollingOut");
-        assert_eq!(with(1, json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 0})).message, "0 of 2 pods are available");
+        assert_eq!(
+            with(1, json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 1})).message,
+            "1 of 2 pods are of the latest revision"
+        );
+        assert_eq!(
+            with(1, json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2})).reason,
+            "RollingOut"
+        );
+        assert_eq!(
+            with(1, json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 0})).message,
+            "0 of 2 pods are available"
+        );
         let late = json!({"observedGeneration": 1, "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]});
         assert_eq!(with(1, late).level, Level::Degraded);
     }
 
     #[test]
     fn jobs() {
-        let with = |conditions: serde_json::Value| job(&from(json!({"metadata": {}, "status": {"conditions": conditions}}))).level;
+        let with =
+            |conditions: serde_json::Value| job(&from(json!({"metadata": {}, "status": {"conditions": conditions}}))).level;
         assert_eq!(with(json!([])), Level::Progressing);
         assert_eq!(with(json!([{"type": "Complete", "status": "True"}])), Level::Healthy);
         assert_eq!(with(json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}])), Level::Degraded);
@@ -274,8 +287,10 @@ mod tests {
         let set = daemon_set(&from(json!({"metadata": {"generation": 1}, "status": {"observedGeneration": 1,
             "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0}})));
         assert_eq!(set.level, Level::Healthy);
-        let set = stateful_set(&from(json!({"metadata": {"generation": 1}, "spec": {"replicas": 2, "serviceName": "", "selector": {}, "template": {}},
-            "status": {"observedGeneration": 1, "replicas": 2, "readyReplicas": 1}})));
+        let set = stateful_set(&from(
+            json!({"metadata": {"generation": 1}, "spec": {"replicas": 2, "serviceName": "", "selector": {}, "template": {}},
+            "status": {"observedGeneration": 1, "replicas": 2, "readyReplicas": 1}}),
+        ));
         assert_eq!(set.message, "1 of 2 pods are ready");
     }
 

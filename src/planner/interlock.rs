@@ -78,7 +78,9 @@ pub fn identity(ledger: &Ledger, directory: &Directory, cluster: Option<&Cluster
     let Some(cluster) = cluster else {
         return match ledger.disks.get(&directory.path) {
             Some(_) => Verdict::good(format!("{path} is the recorded disk")),
-            None => Verdict::unknown("ClusterUnknown", format!("whether {path} should hold data is not known without the cluster")),
+            None => {
+                Verdict::unknown("ClusterUnknown", format!("whether {path} should hold data is not known without the cluster"))
+            }
         };
     };
     let held = volumes_below(cluster, directory);

@@ -102,9 +102,17 @@ fn ended(inputs: &Inputs<'_>, step: &RunningStep, result: &StepResult) -> Step {
 
 /// Does this line of helm's say that the API server did not answer?
 fn speaks_of_the_api(line: &str) -> bool {
-    ["connection refused", "connection reset", "Kubernetes cluster unreachable", "TLS handshake timeout", "EOF", "etcdserver:", "http2: client connection lost"]
-        .iter()
-        .any(|words| line.contains(words))
+    [
+        "connection refused",
+        "connection reset",
+        "Kubernetes cluster unreachable",
+        "TLS handshake timeout",
+        "EOF",
+        "etcdserver:",
+        "http2: client connection lost",
+    ]
+    .iter()
+    .any(|words| line.contains(words))
 }
 
 fn prepare(inputs: &Inputs<'_>, job: &Job) -> Plan {
@@ -182,7 +190,8 @@ fn take_down(inputs: &Inputs<'_>, job: &Job) -> Plan {
     let limit = after(job, "deployment.helm_timeout", down.since.unwrap_or(job.created));
     let shown = left.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     let message = format!("{} objects are not gone: {shown}", left.len());
-    past(inputs, job, limit, &message, Cause::Platform).unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
+    past(inputs, job, limit, &message, Cause::Platform)
+        .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
 }
 
 fn begin_take_down(inputs: &Inputs<'_>, job: &Job, cluster: &ClusterView) -> Plan {
@@ -191,7 +200,8 @@ fn begin_take_down(inputs: &Inputs<'_>, job: &Job, cluster: &ClusterView) -> Pla
         (Some(_), Some(ownership)) => ownership.releases(cluster),
         _ => Vec::new(),
     };
-    let objects = ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone()).collect();
+    let objects =
+        ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone()).collect();
     let releases = ours.iter().map(|release| (release.namespace.clone(), release.name.clone())).collect();
     act(job, "taking down what runs", Step::BeginTakeDown { releases, objects })
 }

@@ -31,7 +31,9 @@ pub fn holds(kind: JobKind, conditions: &[Condition]) -> Vec<Hold> {
             JobKind::Deploy => condition.severity == Severity::Critical,
             JobKind::Undeploy => UNDEPLOY_NEEDS.contains(&condition.id.as_str()),
         })
-        .map(|condition| Hold::new(&condition.id, format!("{}: {}", condition.reason, condition.message), condition.advice.clone()))
+        .map(|condition| {
+            Hold::new(&condition.id, format!("{}: {}", condition.reason, condition.message), condition.advice.clone())
+        })
         .collect()
 }
 
@@ -41,6 +43,10 @@ pub fn holds(kind: JobKind, conditions: &[Condition]) -> Vec<Hold> {
 pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     let mut list = List { now: inputs.now, conditions: Vec::new() };
     config(inputs, &mut list);
+    if let Some(error) = &inputs.snapshot.ledger_error {
+        let advice = "free space under /var/lib/kaapana-agent; the agent tries again by itself";
+        list.add("agent.ledger", Severity::Critical, Status::False, "NotWritable", error.clone(), advice);
+    }
     tools(inputs, &mut list);
     services(inputs, &mut list);
     api(inputs, &mut list);
@@ -61,7 +67,15 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, id: &str, severity: Severity, status: Status, reason: &str, message: impl Into<String>, advice: impl Into<String>) {
+    fn add(
+        &mut self,
+        id: &str,
+        severity: Severity,
+        status: Status,
+        reason: &str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
         self.conditions.push(Condition {
             id: id.into(),
             status,
@@ -195,7 +209,14 @@ fn node(inputs: &Inputs<'_>, list: &mut List) {
         return list.unknown(id, Severity::Critical, observed);
     };
     if cluster.nodes.is_empty() {
-        return list.add(id, Severity::Critical, Status::False, "NoNode", "the cluster has no node", "microk8s status; journalctl -u snap.microk8s.daemon-kubelite");
+        return list.add(
+            id,
+            Severity::Critical,
+            Status::False,
+            "NoNode",
+            "the cluster has no node",
+            "microk8s status; journalctl -u snap.microk8s.daemon-kubelite",
+        );
     }
     let unready: Vec<String> =
         cluster.nodes.values().filter(|node| !node.ready).map(|node| format!("{}: {}", node.name, node.message)).collect();
@@ -203,7 +224,14 @@ fn node(inputs: &Inputs<'_>, list: &mut List) {
         let names = cluster.nodes.keys().cloned().collect::<Vec<_>>().join(", ");
         list.good(id, Severity::Critical, format!("ready: {names}"));
     } else {
-        list.add(id, Severity::Critical, Status::False, "NotReady", unready.join("; "), "kubectl describe node; journalctl -u snap.microk8s.daemon-kubelite");
+        list.add(
+            id,
+            Severity::Critical,
+            Status::False,
+            "NotReady",
+            unready.join("; "),
+            "kubectl describe node; journalctl -u snap.microk8s.daemon-kubelite",
+        );
     }
 }
 
@@ -269,7 +297,14 @@ fn gpu(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
             list.add(id, Severity::Warning, Status::False, reason, format!("deployment.gpu_support is true, but {text}"), advice);
         }
         Auto::No if found => {
-            list.add(id, Severity::Info, Status::True, "NotUsed", format!("deployment.gpu_support is false, though there is {text}"), "");
+            list.add(
+                id,
+                Severity::Info,
+                Status::True,
+                "NotUsed",
+                format!("deployment.gpu_support is false, though there is {text}"),
+                "",
+            );
         }
         _ => list.add(id, Severity::Info, Status::True, reason, text, ""),
     }
@@ -279,7 +314,14 @@ fn chart(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
     let id = "chart.available";
     if let Some(UnsupportedVersion { version, supported }) = release::unsupported(settings) {
         let message = format!("version {version} is not supported, expected one of the releases {}", supported.join(", "));
-        return list.add(id, Severity::Critical, Status::False, "UnsupportedVersion", message, "set platform.version, or install a newer kaapana-agent");
+        return list.add(
+            id,
+            Severity::Critical,
+            Status::False,
+            "UnsupportedVersion",
+            message,
+            "set platform.version, or install a newer kaapana-agent",
+        );
     }
     let observed = &inputs.snapshot.chart;
     match observed.fresh() {
@@ -293,7 +335,9 @@ fn chart(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
             "put the archive there, or correct deployment.chart_path",
         ),
         Some(Chart::File { path, .. }) => list.good(id, Severity::Critical, format!("{} is in hand", path.display())),
-        Some(Chart::Registry { reference, version }) => list.good(id, Severity::Critical, format!("{reference}:{version} is pulled when needed")),
+        Some(Chart::Registry { reference, version }) => {
+            list.good(id, Severity::Critical, format!("{reference}:{version} is pulled when needed"))
+        }
     }
 }
 
@@ -320,14 +364,23 @@ fn platform(inputs: &Inputs<'_>, list: &mut List) {
     };
     let counts = format!(
         "{}/{} releases, {}/{} workloads, {}/{} pods",
-        health.releases.done, health.releases.total, health.workloads.done, health.workloads.total, health.pods.done, health.pods.total
+        health.releases.done,
+        health.releases.total,
+        health.workloads.done,
+        health.workloads.total,
+        health.pods.done,
+        health.pods.total
     );
     match health.level() {
         Level::Healthy => list.good(id, Severity::Info, counts),
         level => {
             let reason = if level == Level::Progressing { "Progressing" } else { "NotHealthy" };
-            let shown: Vec<String> =
-                health.findings.iter().take(5).map(|finding| format!("{}: {} {}", finding.object, finding.reason, finding.message)).collect();
+            let shown: Vec<String> = health
+                .findings
+                .iter()
+                .take(5)
+                .map(|finding| format!("{}: {} {}", finding.object, finding.reason, finding.message))
+                .collect();
             let more = health.findings.len().saturating_sub(5);
             let more = if more > 0 { format!("; and {more} more") } else { String::new() };
             list.add(id, Severity::Info, Status::False, reason, format!("{counts}; {}{more}", shown.join("; ")), "");

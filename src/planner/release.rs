@@ -64,7 +64,12 @@ pub fn toward_undeployed(inputs: &Inputs<'_>, conditions: &[Condition], health: 
 
 /// Deployed is wanted.
 #[must_use]
-pub fn toward_deployed(inputs: &Inputs<'_>, settings: &Settings, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
+pub fn toward_deployed(
+    inputs: &Inputs<'_>,
+    settings: &Settings,
+    conditions: &[Condition],
+    health: Option<&PlatformHealth>,
+) -> Plan {
     let Some(chart) = inputs.snapshot.chart.last() else {
         let phase = running_phase(inputs, health).unwrap_or((Phase::Blocked, "waiting for the first look at the node".into()));
         return with_pause(inputs, Plan::rest(phase.0, phase.1));
@@ -144,7 +149,9 @@ pub fn changed(settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Opt
     }
 }
 
-fn root_is_gone(inputs: &Inputs<'_>, deployed: &Deployed) -> bool {
+/// Was the root release of what is deployed taken down by someone else?
+#[must_use]
+pub fn root_is_gone(inputs: &Inputs<'_>, deployed: &Deployed) -> bool {
     let Some(cluster) = inputs.snapshot.cluster.fresh() else { return false };
     let key = (deployed.ownership.namespace.clone(), deployed.ownership.root.clone());
     !cluster.releases.contains_key(&key)
@@ -163,6 +170,13 @@ fn stranger(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
         ),
         "nothing is touched; undeploy it the way it was deployed, then the agent deploys",
     ))
+}
+
+/// What forbids a deployment that a person asks for.
+#[must_use]
+pub fn refusal(inputs: &Inputs<'_>, settings: &Settings, accept_identity_change: bool) -> Option<Hold> {
+    let foreign = if inputs.ledger.deployed.is_none() { stranger(inputs, settings) } else { None };
+    foreign.or_else(|| other_identity(inputs, settings).filter(|_| !accept_identity_change))
 }
 
 fn other_identity(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
@@ -193,7 +207,9 @@ fn mark_disks(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Step> {
     }
     [&disks.fast, &disks.slow]
         .into_iter()
-        .find(|directory| directory.exists && directory.missing_mounts.is_empty() && !inputs.ledger.disks.contains_key(&directory.path))
+        .find(|directory| {
+            directory.exists && directory.missing_mounts.is_empty() && !inputs.ledger.disks.contains_key(&directory.path)
+        })
         .map(|directory| Step::MarkDisk { path: directory.path.clone() })
 }
 
@@ -201,7 +217,12 @@ fn mark_disks(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Step> {
 fn settled(inputs: &Inputs<'_>, deployed: &Deployed, health: Option<&PlatformHealth>) -> Plan {
     let (phase, summary) =
         running_phase(inputs, health).unwrap_or((Phase::Degraded, format!("generation {} is installed", deployed.generation)));
-    if !deployed.healthy && let Some(failure) = failure_of(inputs, JobKind::Deploy, Some(&deployed.intent)) {
+    if !deployed.healthy && health.is_some_and(|health| health.level() <= Level::Suspended) {
+        return with_pause(inputs, Plan::rest(phase, summary).steps(vec![Step::NoteRecovered]));
+    }
+    if !deployed.healthy
+        && let Some(failure) = failure_of(inputs, JobKind::Deploy, Some(&deployed.intent))
+    {
         let hold = failure_hold(failure);
         return with_pause(inputs, Plan::rest(Phase::NeedsOperator, failure.message.clone()).holds(vec![hold]));
     }
@@ -218,7 +239,9 @@ fn running_phase(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Option
         return Some((Phase::Degraded, format!("the platform cannot be seen: {}", inputs.snapshot.cluster.reason())));
     };
     Some(match health.level() {
-        Level::Healthy | Level::Suspended => (Phase::Healthy, format!("generation {} is deployed and healthy", deployed.generation)),
+        Level::Healthy | Level::Suspended => {
+            (Phase::Healthy, format!("generation {} is deployed and healthy", deployed.generation))
+        }
         Level::Progressing => (Phase::Progressing, waiting_for(health)),
         _ => (Phase::Degraded, waiting_for(health)),
     })
@@ -313,7 +336,7 @@ fn with_pause(inputs: &Inputs<'_>, mut plan: Plan) -> Plan {
     let Some(pause) = inputs.ledger.paused(inputs.now) else { return plan };
     plan.summary = format!("paused: {}; {}", pause.reason, plan.summary);
     plan.phase = Phase::Paused;
-    plan.steps.clear();
+    plan.steps.retain(|step| matches!(step, Step::NoteRecovered));
     plan.wake_at = [plan.wake_at, pause.until].into_iter().flatten().min();
     plan
 }

@@ -58,6 +58,8 @@ pub enum Step {
     NoteHealthy(Option<Timestamp>),
     /// Note since when a Job of the platform is failed, or that none is.
     NoteFailing(Option<Timestamp>),
+    /// What failed to become healthy in time did so since: the failure is over.
+    NoteRecovered,
     /// End the job.
     FinishJob {
         /// How.
@@ -114,6 +116,7 @@ impl std::fmt::Display for Step {
             Self::NoteHealthy(None) => write!(f, "note that not everything is healthy"),
             Self::NoteFailing(Some(_)) => write!(f, "note that a Job has failed"),
             Self::NoteFailing(None) => write!(f, "note that no Job is failed"),
+            Self::NoteRecovered => write!(f, "note that the platform became healthy after all"),
             Self::FinishJob { result, reason, message, .. } if reason.is_empty() => {
                 write!(f, "end the job: {}{message}", result.as_str())
             }

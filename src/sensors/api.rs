@@ -35,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// A sentence: the file cannot be read or is no kubeconfig.
 pub async fn connect(kubeconfig: &Path) -> Result<Client, String> {
-    let text = std::fs::read_to_string(kubeconfig).map_err(|error| format!("{} cannot be read: {error}", kubeconfig.display()))?;
+    let text =
+        std::fs::read_to_string(kubeconfig).map_err(|error| format!("{} cannot be read: {error}", kubeconfig.display()))?;
     let parsed = Kubeconfig::from_yaml(&text).map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
     let mut config = Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
         .await

@@ -110,7 +110,9 @@ async fn watch_all(client: Client, observations: &Observations) -> Option<String
     tasks.spawn(watch::<DaemonSet>(client.clone(), all(), deltas.clone(), |object| {
         workload("DaemonSet", &object.metadata, workloads::daemon_set(object))
     }));
-    tasks.spawn(watch::<Job>(client.clone(), all(), deltas.clone(), |object| workload("Job", &object.metadata, workloads::job(object))));
+    tasks.spawn(watch::<Job>(client.clone(), all(), deltas.clone(), |object| {
+        workload("Job", &object.metadata, workloads::job(object))
+    }));
     tasks.spawn(watch::<core::PersistentVolumeClaim>(client.clone(), all(), deltas.clone(), |object| {
         workload("PersistentVolumeClaim", &object.metadata, workloads::claim(object))
     }));
@@ -219,7 +221,10 @@ impl Store {
             match reduced {
                 // Each revision is a secret of its own; the newest counts.
                 Reduced::Release(_, release) => {
-                    let place = view.releases.entry((release.namespace.clone(), release.name.clone())).or_insert_with(|| Arc::clone(release));
+                    let place = view
+                        .releases
+                        .entry((release.namespace.clone(), release.name.clone()))
+                        .or_insert_with(|| Arc::clone(release));
                     if place.revision < release.revision {
                         *place = Arc::clone(release);
                     }
@@ -333,16 +338,16 @@ mod tests {
 
     #[test]
     fn a_new_list_replaces_what_was_seen() {
-        let volume = |name: &str| {
-            Reduced::Volume(Arc::new(Volume { name: name.into(), path: None, claim_namespace: None }))
-        };
+        let volume = |name: &str| Reduced::Volume(Arc::new(Volume { name: name.into(), path: None, claim_namespace: None }));
         let mut store = Store::default();
         for delta in [Delta::Begin("v"), Delta::Put("v", volume("a")), Delta::Listed("v"), Delta::Put("v", volume("b"))] {
             store.apply(delta);
         }
         assert_eq!(store.changed_view().unwrap().volumes.len(), 2);
         assert!(store.changed_view().is_none(), "nothing changed");
-        for delta in [Delta::Begin("v"), Delta::Put("v", volume("b")), Delta::Listed("v"), Delta::Gone("v", (String::new(), "x".into()))] {
+        for delta in
+            [Delta::Begin("v"), Delta::Put("v", volume("b")), Delta::Listed("v"), Delta::Gone("v", (String::new(), "x".into()))]
+        {
             store.apply(delta);
         }
         assert_eq!(store.changed_view().unwrap().volumes.keys().collect::<Vec<_>>(), ["b"]);

@@ -321,7 +321,7 @@ no mount at all
         std::fs::write(&paths.mountinfo, TABLE).unwrap();
         std::fs::write(&paths.fstab, format!("/dev/sdb1 {} ext4 defaults 0 2\n", fast.display())).unwrap();
         let disks = look(&paths, &fast, &fast).unwrap();
-        assert_eq!(disks.fast.missing_mounts, [fast.clone()]);
+        assert_eq!(disks.fast.missing_mounts, std::slice::from_ref(&fast));
         assert_eq!((disks.fast.exists, disks.fast.empty), (true, Some(true)));
         std::fs::write(fast.join(MARKER), "id-1\n").unwrap();
         std::fs::create_dir(fast.join("lost+found")).unwrap();

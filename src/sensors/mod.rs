@@ -27,12 +27,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Settings;
-use crate::state::{
-    ApiState, Chart, ClusterView, Disks, Gpu, Observed, Snapshot, StepUnit, System, Tools, UnitState,
-};
+use crate::state::{ApiState, Chart, ClusterView, Disks, Gpu, Observed, Snapshot, StepUnit, System, Tools, UnitState};
 
 /// A new value of one sensor.
 #[derive(Debug)]
+// Few of them exist at a time.
+#[allow(clippy::large_enum_variant)]
 pub enum Observation {
     /// MicroK8s' units.
     Services(Observed<BTreeMap<String, UnitState>>),

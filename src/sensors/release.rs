@@ -149,7 +149,10 @@ pub struct ManifestMetadata {
 /// The objects of a rendered manifest. Documents that cannot be read are left out.
 #[must_use]
 pub fn manifest_entries(manifest: &str) -> Vec<ManifestEntry> {
-    documents(manifest).filter_map(|document| serde_saphyr::from_str::<ManifestEntry>(&document).ok()).filter(|entry| !entry.kind.is_empty()).collect()
+    documents(manifest)
+        .filter_map(|document| serde_saphyr::from_str::<ManifestEntry>(&document).ok())
+        .filter(|entry| !entry.kind.is_empty())
+        .collect()
 }
 
 /// Splits at the separator of YAML documents.

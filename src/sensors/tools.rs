@@ -56,7 +56,8 @@ pub async fn run(paths: Arc<Paths>, mut settings: SettingsInForce, observations:
 #[must_use]
 pub fn look(paths: &Paths) -> Tools {
     use std::os::unix::fs::PermissionsExt as _;
-    let executable = |path: &&PathBuf| std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let executable =
+        |path: &&PathBuf| std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
     let kubeconfig_error = match std::fs::File::open(&paths.kubeconfig).and_then(|file| file.metadata()) {
         Ok(file) if file.is_file() => None,
         Ok(_) => Some("is not a regular file".to_owned()),

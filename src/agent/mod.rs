@@ -1,0 +1,347 @@
+//! The loop: select → snapshot → plan → one step → publish.
+//!
+//! * [`Agent::run`] waits for whatever happens first: a sensor, a request, a change
+//!   of the configuration, the end of an action, a time, a signal;
+//! * [`requests`]: what others may ask, and the rules for accepting it;
+//! * [`perform`]: carries out the one step of a plan and writes it into the ledger;
+//! * [`publish`]: what D-Bus, the journal and systemd are told.
+//!
+//! Nothing here decides what to do with the platform: that is [`crate::planner`].
+
+pub mod perform;
+pub mod publish;
+pub mod requests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::settings::parse_duration;
+use crate::config::{self, ConfigError, Settings};
+use crate::ledger::{Ledger, LedgerError, LedgerStore};
+use crate::paths::Paths;
+use crate::planner::{self, Inputs, Plan};
+use crate::sensors::Observation;
+use crate::state::{ConfigRefusal, Snapshot};
+use crate::telemetry::id;
+use crate::{error, service};
+use perform::Outcome;
+use publish::Published;
+use requests::Request;
+
+/// The settle time before any configuration is known.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Wait after the ledger could not be written.
+const LEDGER_RETRY: Duration = Duration::from_secs(10);
+
+/// What the agent is told by the process around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessSignal {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP: read the configuration now.
+    Reload,
+}
+
+/// The ends of the channels that reach the loop.
+pub struct Inbox {
+    /// What sensors see.
+    pub observations: mpsc::Receiver<Observation>,
+    /// What others ask.
+    pub requests: mpsc::Receiver<Request>,
+    /// The configuration directories changed.
+    pub config_changed: mpsc::Receiver<()>,
+    /// Signals of the process.
+    pub signals: mpsc::Receiver<ProcessSignal>,
+}
+
+/// The ends of the channels that the loop speaks through.
+pub struct Outbox {
+    /// What is published.
+    pub published: watch::Sender<Arc<Published>>,
+    /// The settings in force, for sensors.
+    pub settings: watch::Sender<Option<Arc<Settings>>>,
+    /// The step whose unit is watched.
+    pub step: watch::Sender<Option<(String, PathBuf)>>,
+    /// A deployment waits for a kind.
+    pub kinds_wanted: watch::Sender<bool>,
+}
+
+/// The agent.
+pub struct Agent {
+    paths: Arc<Paths>,
+    store: LedgerStore,
+    ledger: Ledger,
+    snapshot: Snapshot,
+    connection: zbus::Connection,
+    outbox: Outbox,
+    clock: fn() -> Timestamp,
+    /// The action that is under way: never more than one.
+    acting: Option<tokio::task::JoinHandle<Outcome>>,
+    /// The configuration is being read.
+    reading: Option<tokio::task::JoinHandle<Result<Option<Settings>, ConfigError>>>,
+    /// Who waits for the configuration to be read.
+    reload_waiters: Vec<requests::ReloadReply>,
+    /// When the ledger may be written again after it could not.
+    ledger_retry: Option<Timestamp>,
+    plan: Plan,
+}
+
+impl Agent {
+    /// An agent with the ledger that was read from `store`.
+    #[must_use]
+    pub fn new(
+        paths: Arc<Paths>,
+        store: LedgerStore,
+        ledger: Ledger,
+        connection: zbus::Connection,
+        outbox: Outbox,
+        clock: fn() -> Timestamp,
+    ) -> Self {
+        let agent = Self {
+            plan: Plan::rest(crate::state::Phase::Unconfigured, "starting"),
+            paths,
+            store,
+            ledger,
+            snapshot: Snapshot::default(),
+            connection,
+            outbox,
+            clock,
+            acting: None,
+            reading: None,
+            reload_waiters: Vec::new(),
+            ledger_retry: None,
+        };
+        agent.outbox.settings.send_replace(agent.ledger.settings.clone().map(Arc::new));
+        agent.watch_step();
+        agent
+    }
+
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    ///
+    /// When the system bus is lost: systemd starts the agent again.
+    pub async fn run(mut self, mut inbox: Inbox, mut config_watch: config::watch::ConfigWatch) -> Result<(), String> {
+        self.read_config();
+        self.decide();
+        service::ready(&self.plan.summary);
+        tracing::info!(
+            message_id = id::READY,
+            phase = self.plan.phase.as_str(),
+            generation = self.ledger.generation,
+            version = env!("CARGO_PKG_VERSION"),
+            "ready"
+        );
+        let watchdog_period = service::watchdog_period().unwrap_or(Duration::from_secs(3600));
+        let mut watchdog = tokio::time::interval(watchdog_period);
+        loop {
+            let wake = self.wake_in();
+            tokio::select! {
+                Some(observation) = inbox.observations.recv() => {
+                    self.observe(observation)?;
+                    // What arrived meanwhile is one look.
+                    while let Ok(observation) = inbox.observations.try_recv() {
+                        self.observe(observation)?;
+                    }
+                }
+                Some(request) = inbox.requests.recv() => self.answer(request),
+                Some(()) = inbox.config_changed.recv() => {
+                    config_watch.follow();
+                    self.settle();
+                }
+                outcome = finished(&mut self.acting) => self.note(outcome),
+                read = finished(&mut self.reading) => self.note_config(read),
+                Some(signal) = inbox.signals.recv() => match signal {
+                    ProcessSignal::Stop => break,
+                    ProcessSignal::Reload => self.read_config(),
+                },
+                () = sleep(wake) => self.wake_up(),
+                _ = watchdog.tick() => {
+                    service::alive();
+                    continue;
+                }
+            }
+            self.decide();
+        }
+        service::stopping();
+        tracing::info!(message_id = id::STOPPING, "stopping; what runs in units of its own goes on");
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn observe(&mut self, observation: Observation) -> Result<(), String> {
+        if let Observation::BusLost(reason) = observation {
+            return Err(reason);
+        }
+        observation.apply(&mut self.snapshot);
+        Ok(())
+    }
+
+    /// Plans, publishes, and begins the first step unless an action is under way.
+    fn decide(&mut self) {
+        // Steps that only change the ledger are taken at once; each looks again.
+        for _ in 0..32 {
+            let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+            self.plan = planner::plan(&inputs);
+            self.publish();
+            let held_back = self.acting.is_some() || self.ledger_retry.is_some_and(|at| at > self.now());
+            let Some(step) = self.plan.steps.first().cloned().filter(|_| !held_back) else { return };
+            if !self.perform(step) {
+                return;
+            }
+        }
+    }
+
+    /// Changes the ledger: nothing counts before it is on disk. Returns whether it is.
+    fn commit(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
+        let mut next = self.ledger.clone();
+        change(&mut next);
+        match self.store.save(&next) {
+            Ok(()) => {
+                self.ledger = next;
+                self.ledger_retry = None;
+                self.snapshot.ledger_error = None;
+                Ok(())
+            }
+            Err(fault) => {
+                let text = error::chain(&fault);
+                tracing::error!(error = %text, "the ledger cannot be written; nothing is done before it can");
+                self.snapshot.ledger_error = Some(text);
+                self.ledger_retry = Some(self.now() + SignedDuration::try_from(LEDGER_RETRY).unwrap_or_default());
+                Err(fault)
+            }
+        }
+    }
+
+    fn watch_step(&self) {
+        let step = self.ledger.job.as_ref().and_then(|job| job.step.as_ref());
+        let watched = step.map(|step| (step.unit.clone(), self.paths.step(&step.unit)));
+        self.outbox.step.send_if_modified(|known| {
+            let changed = *known != watched;
+            *known = watched;
+            changed
+        });
+    }
+
+    // --- the configuration ---------------------------------------------------
+
+    fn settle(&mut self) {
+        let span = self
+            .ledger
+            .settings
+            .as_ref()
+            .map_or(SETTLE, |settings| parse_duration(settings.text("agent.settle")).unwrap_or(SETTLE));
+        let until = self.now() + SignedDuration::try_from(span).unwrap_or_default();
+        self.snapshot.config.settling_until = Some(until);
+    }
+
+    fn read_config(&mut self) {
+        self.snapshot.config.settling_until = None;
+        let directories = self.paths.config.clone();
+        self.reading = Some(tokio::task::spawn_blocking(move || config::load(&directories)));
+    }
+
+    fn note_config(&mut self, read: Result<Result<Option<Settings>, ConfigError>, tokio::task::JoinError>) {
+        let first = !self.snapshot.config.read;
+        self.snapshot.config.read = true;
+        let refusal = match read {
+            Err(fault) => Some(ConfigRefusal { reason: "NotReadable".into(), problems: vec![fault.to_string()] }),
+            Ok(Err(fault)) => Some(ConfigRefusal {
+                reason: "Invalid".into(),
+                problems: fault.problems.iter().map(ToString::to_string).collect(),
+            }),
+            Ok(Ok(None)) if self.ledger.generation == 0 => None,
+            Ok(Ok(None)) => Some(ConfigRefusal {
+                reason: "Missing".into(),
+                problems: vec![format!(
+                    "there is no [platform] table in any *.toml of {}",
+                    self.paths.config.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+                )],
+            }),
+            Ok(Ok(Some(settings))) => self.accept(settings, first).err(),
+        };
+        if let Some(refusal) = &refusal
+            && self.snapshot.config.error.as_ref() != Some(refusal)
+        {
+            let file = refusal.problems.first().and_then(|problem| problem.split(':').next()).unwrap_or_default();
+            tracing::error!(
+                message_id = id::CONFIG_REFUSED,
+                file,
+                generation = self.ledger.generation,
+                reason = %refusal.problems.join("; "),
+                "configuration refused: {}",
+                refusal.problems.join("; ")
+            );
+        }
+        self.snapshot.config.error = refusal;
+        let answer = match &self.snapshot.config.error {
+            None => Ok(self.ledger.generation),
+            Some(refusal) => Err(refusal.problems.join("\n")),
+        };
+        for waiter in self.reload_waiters.drain(..) {
+            waiter.send(answer.clone()).ok();
+        }
+    }
+
+    fn accept(&mut self, settings: Settings, first: bool) -> Result<(), ConfigRefusal> {
+        self.snapshot.config.warnings.clone_from(&settings.warnings);
+        let unchanged = self.ledger.settings.as_ref().is_some_and(|known| known.changed_keys(&settings).is_empty());
+        if unchanged {
+            return Ok(());
+        }
+        let mut changed = Vec::new();
+        self.commit(|ledger| changed = ledger.accept(settings))
+            .map_err(|fault| ConfigRefusal { reason: "NotKept".into(), problems: vec![error::chain(&fault)] })?;
+        self.outbox.settings.send_replace(self.ledger.settings.clone().map(Arc::new));
+        let keys = if self.ledger.generation == 1 || first && changed.len() > 20 { "all".to_owned() } else { changed.join(", ") };
+        tracing::info!(
+            message_id = id::CONFIG_ACCEPTED,
+            generation = self.ledger.generation,
+            keys,
+            "configuration accepted as generation {}",
+            self.ledger.generation
+        );
+        Ok(())
+    }
+
+    // --- time ----------------------------------------------------------------
+
+    fn wake_in(&self) -> Option<Duration> {
+        let next = [self.plan.wake_at, self.snapshot.config.settling_until, self.ledger_retry].into_iter().flatten().min()?;
+        let span = next.duration_since(self.now());
+        // A little later rather than a little earlier, so that one wake-up is enough.
+        Some(Duration::try_from(span).unwrap_or_default() + Duration::from_millis(1))
+    }
+
+    fn wake_up(&mut self) {
+        if self.snapshot.config.settling_until.is_some_and(|until| until <= self.now()) {
+            self.read_config();
+        }
+        if self.ledger_retry.is_some_and(|at| at <= self.now()) {
+            self.ledger_retry = None;
+        }
+    }
+}
+
+/// Waits for a task, if there is one, and forgets it.
+async fn finished<T>(task: &mut Option<tokio::task::JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    let Some(running) = task else { return std::future::pending().await };
+    let result = running.await;
+    *task = None;
+    result
+}
+
+async fn sleep(span: Option<Duration>) {
+    match span {
+        Some(span) => tokio::time::sleep(span).await, // ok: the plan says until when
+        None => std::future::pending().await,
+    }
+}

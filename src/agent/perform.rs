@@ -1,0 +1,410 @@
+//! Carries out the one step of a plan.
+//!
+//! A step that only changes the ledger is done at once. One that changes the node
+//! is an action: a task beside the loop, never more than one, whose outcome is
+//! written into the ledger when it ends.
+
+use std::sync::Arc;
+
+use super::Agent;
+use crate::actuators::{ActionError, cluster, disk, helm, systemd};
+use crate::config::derived::Machine;
+use crate::config::values::hex;
+use crate::ledger::{
+    Cause, Deployed, Intent, Job, JobFailure, JobKind, JobResult, Prepared, RunningStep, Stage, StepKind, TakeDown,
+};
+use crate::planner::job::description;
+use crate::planner::{Step, release};
+use crate::state::{DiskIdentity, Gpu};
+use crate::telemetry::id;
+
+/// How an action ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A chart and its values are in hand, or not.
+    Prepared(Result<Box<Prepared>, ActionError>),
+    /// A unit was started, or not.
+    Started(Result<(), ActionError>),
+    /// A unit was forgotten; what it did is in the ledger already.
+    Forgotten,
+    /// The node has its label, or not.
+    Labelled(Result<(), ActionError>),
+    /// A disk was marked, as far as it could be.
+    Marked {
+        /// The data directory.
+        path: std::path::PathBuf,
+        /// What is recorded.
+        identity: DiskIdentity,
+    },
+}
+
+impl Agent {
+    /// Takes a step. Returns whether to look again at once; not while an action runs.
+    pub(super) fn perform(&mut self, step: Step) -> bool {
+        tracing::debug!(%step, "step");
+        match step {
+            Step::StartJob { kind, reason } => self.start_job(kind, reason),
+            Step::Prepare => self.begin_prepare(),
+            Step::BeginTakeDown { releases, objects } => {
+                let since = Some(self.now());
+                self.change_job(|job| job.takedown = Some(TakeDown { releases, uninstalled: Vec::new(), objects, since }))
+            }
+            Step::Uninstall { namespace, release } => self.begin_unit(StepKind::Uninstall { namespace, release }),
+            Step::Install => self.begin_unit(StepKind::Install),
+            Step::LabelNode { node } => {
+                let paths = Arc::clone(&self.paths);
+                self.acting = Some(tokio::spawn(async move { Outcome::Labelled(cluster::label_node(&paths, &node).await) }));
+                false
+            }
+            Step::CloseStep { result } => self.close_step(result.success()),
+            Step::ForgetStep => self.change_job(|job| job.step = None) && self.step_is_over(None),
+            Step::Advance { stage } => self.advance(stage),
+            Step::NoteHealthy(since) => self.change_job(|job| job.healthy_since = since),
+            Step::NoteFailing(since) => self.change_job(|job| job.failing_since = since),
+            Step::NoteRecovered => self
+                .commit(|ledger| {
+                    ledger.failure = None;
+                    if let Some(deployed) = ledger.deployed.as_mut() {
+                        deployed.healthy = true;
+                    }
+                })
+                .is_ok(),
+            Step::FinishJob { result, reason, message, cause, tail } => {
+                let failure = (result != JobResult::Done).then_some(JobFailure { reason, message, tail, cause });
+                self.finish_job(result, failure)
+            }
+            Step::MarkDisk { path } => self.begin_mark(path),
+        }
+    }
+
+    /// Takes note of how an action ended.
+    pub(super) fn note(&mut self, outcome: Result<Outcome, tokio::task::JoinError>) {
+        match outcome {
+            Ok(Outcome::Prepared(Ok(prepared))) => {
+                self.change_job(|job| job.prepared = Some(*prepared));
+            }
+            Ok(Outcome::Prepared(Err(fault)) | Outcome::Started(Err(fault)) | Outcome::Labelled(Err(fault))) => {
+                let ActionError { reason, message, tail, cause } = fault;
+                self.finish_job(JobResult::Failed, Some(JobFailure { reason: reason.into(), message, tail, cause }));
+            }
+            Ok(Outcome::Started(Ok(()))) => self.watch_step(),
+            Ok(Outcome::Forgotten | Outcome::Labelled(Ok(()))) => {}
+            Ok(Outcome::Marked { path, identity }) => {
+                self.commit(|ledger| {
+                    ledger.disks.insert(path, identity);
+                })
+                .ok();
+            }
+            Err(fault) => {
+                let message = format!("an action ended without an answer: {fault}");
+                let failure = JobFailure { reason: "Internal".into(), message, tail: Vec::new(), cause: Cause::Interrupted };
+                self.finish_job(JobResult::Failed, Some(failure));
+            }
+        }
+    }
+
+    fn change_job(&mut self, change: impl FnOnce(&mut Job)) -> bool {
+        self.commit(|ledger| {
+            if let Some(job) = ledger.job.as_mut() {
+                change(job);
+            }
+        })
+        .is_ok()
+    }
+
+    fn start_job(&mut self, kind: JobKind, reason: String) -> bool {
+        let now = self.now();
+        let text = reason.clone();
+        let kept = self.commit(|ledger| {
+            ledger.start_job(kind, reason, None, now);
+        });
+        if kept.is_err() {
+            return false;
+        }
+        let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
+        tracing::info!(
+            message_id = id::JOB_ACCEPTED,
+            job,
+            job_type = kind.as_str(),
+            reason = text,
+            "job {job}: {} ({text})",
+            kind.as_str()
+        );
+        true
+    }
+
+    fn begin_prepare(&mut self) -> bool {
+        let (Some(job), Some(chart), Some(tools)) = (&self.ledger.job, self.snapshot.chart.last(), self.snapshot.tools.last())
+        else {
+            // Asked for while the first look is outstanding: the next one decides.
+            return false;
+        };
+        let Some(helm) = tools.helm.clone() else {
+            let failure = JobFailure {
+                reason: "HelmNotFound".into(),
+                message: "there is no helm binary".into(),
+                tail: Vec::new(),
+                cause: Cause::Interrupted,
+            };
+            return self.finish_job(JobResult::Failed, Some(failure));
+        };
+        let (job, chart) = (job.clone(), chart.clone());
+        let intent = Intent::new(&job.settings, &chart);
+        let secret = self.ledger.oidc_client_secret.clone().unwrap_or_else(random_secret);
+        if !self.ledger_has(&intent, &secret) {
+            let kept = self.commit(|ledger| {
+                ledger.oidc_client_secret = Some(secret.clone());
+                if let Some(job) = ledger.job.as_mut() {
+                    job.intent = Some(intent);
+                }
+            });
+            if kept.is_err() {
+                return false;
+            }
+        }
+        let machine = self.machine(secret);
+        let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
+        let paths = Arc::clone(&self.paths);
+        self.acting = Some(tokio::spawn(async move {
+            let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
+            Outcome::Prepared(helm::prepare(&paths, &helm, &job, &chart, machine, &version).await.map(Box::new))
+        }));
+        false
+    }
+
+    fn ledger_has(&self, intent: &Intent, secret: &str) -> bool {
+        self.ledger.oidc_client_secret.as_deref() == Some(secret)
+            && self.ledger.job.as_ref().is_some_and(|job| job.intent.as_ref() == Some(intent))
+    }
+
+    /// What a deployment takes from the machine, as it is now.
+    fn machine(&self, oidc_client_secret: String) -> Machine {
+        let node = self.snapshot.cluster.last().and_then(|cluster| cluster.nodes.values().next().cloned());
+        Machine {
+            memory_mib: self.snapshot.system.last().map_or(0, |system| system.memory_mib),
+            gpu: matches!(self.snapshot.gpu.last(), Some(Gpu::Devices { .. })),
+            node_name: node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
+            server_ip: node.and_then(|node| node.address.clone()),
+            api_ip: None,
+            timestamp: self.now().strftime("%Y-%m-%d-%H-%M").to_string(),
+            oidc_client_secret,
+        }
+    }
+
+    /// Starts the unit of a step: first it is in the ledger, then it is started.
+    fn begin_unit(&mut self, what: StepKind) -> bool {
+        let (Some(job), Some(helm)) = (&self.ledger.job, self.snapshot.tools.last().and_then(|tools| tools.helm.clone())) else {
+            return false;
+        };
+        let number = job.units + 1;
+        let name = match &what {
+            StepKind::Install => "install",
+            StepKind::Uninstall { .. } => "uninstall",
+        };
+        let unit = format!("kaapana-job-{}-{name}-{number}.service", job.id);
+        let order = match (&what, &job.prepared) {
+            (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared, &description(job)),
+            (StepKind::Install, None) => return false,
+            (StepKind::Uninstall { namespace, release }, _) => helm::uninstall_order(&self.paths, &helm, job, namespace, release),
+        };
+        let deployed = self.ledger.deployed.as_ref().map(|deployed| &deployed.values);
+        let secrets = helm::secrets_of(job, deployed);
+        let (job_id, kind) = (job.id, job.kind);
+        let installing = (what == StepKind::Install).then(|| installing(job, self.now())).flatten();
+        let step = RunningStep { unit: unit.clone(), what: what.clone(), started: self.now() };
+        let kept = self.commit(|ledger| {
+            if let Some(job) = ledger.job.as_mut() {
+                job.units = number;
+                job.step = Some(step);
+            }
+            if let Some(installing) = installing {
+                ledger.identity = Some(installing.identity.clone());
+                ledger.deployed = Some(installing);
+            }
+        });
+        if kept.is_err() {
+            return false;
+        }
+        tracing::info!(
+            message_id = id::JOB_STEP,
+            job = job_id,
+            job_type = kind.as_str(),
+            step = name,
+            unit_name = unit,
+            "job {job_id}: {name} in {unit}"
+        );
+        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
+        self.acting = Some(tokio::spawn(async move {
+            let started = async {
+                let folder = helm::write_order(&paths, &unit, &order, &secrets)
+                    .map_err(|fault| ActionError::node("StateNotWritable", &fault))?;
+                let text = format!("Kaapana job {job_id}: {name}");
+                systemd::start_step(&connection, &unit, &text, &paths.program, &folder)
+                    .await
+                    .map_err(|fault| ActionError::node("UnitNotStarted", &fault))
+            };
+            Outcome::Started(started.await)
+        }));
+        false
+    }
+
+    /// The unit ended: what it did goes into the ledger, then systemd forgets it.
+    fn close_step(&mut self, success: bool) -> bool {
+        let Some(step) = self.ledger.job.as_ref().and_then(|job| job.step.clone()) else { return true };
+        let kept = self.commit(|ledger| {
+            let Some(job) = ledger.job.as_mut() else { return };
+            job.step = None;
+            match &step.what {
+                StepKind::Install if success => {
+                    job.stage = Stage::Follow;
+                    if let Some(deployed) = ledger.deployed.as_mut() {
+                        deployed.installed = true;
+                    }
+                }
+                StepKind::Install => {}
+                StepKind::Uninstall { namespace, release } => {
+                    if let Some(down) = job.takedown.as_mut() {
+                        down.uninstalled.push((namespace.clone(), release.clone()));
+                    }
+                }
+            }
+        });
+        kept.is_ok() && self.step_is_over(Some(step.unit))
+    }
+
+    /// Stops watching a unit and has systemd forget it. Looks again at once when
+    /// there is nothing to forget.
+    fn step_is_over(&mut self, unit: Option<String>) -> bool {
+        self.watch_step();
+        let Some(unit) = unit else { return true };
+        let connection = self.connection.clone();
+        let folder = self.paths.step(&unit);
+        self.acting = Some(tokio::spawn(async move {
+            if let Err(fault) = systemd::forget(&connection, &unit).await {
+                tracing::warn!(unit_name = unit, error = %crate::error::chain(&fault), "the unit stays in systemd's memory");
+            }
+            // What it was told to redact holds secrets; what it did is in the ledger.
+            tokio::fs::remove_dir_all(&folder).await.ok();
+            Outcome::Forgotten
+        }));
+        false
+    }
+
+    fn advance(&mut self, stage: Stage) -> bool {
+        self.commit(|ledger| {
+            let Some(job) = ledger.job.as_mut() else { return };
+            job.stage = stage;
+            match stage {
+                // The take-down is over: what was there is the way back.
+                Stage::Install => ledger.forget_deployed(),
+                // The installation ended while the agent was away.
+                Stage::Follow => {
+                    if let Some(deployed) = ledger.deployed.as_mut() {
+                        deployed.installed = true;
+                    }
+                }
+                _ => {}
+            }
+        })
+        .is_ok()
+    }
+
+    fn finish_job(&mut self, result: JobResult, failure: Option<JobFailure>) -> bool {
+        let now = self.now();
+        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
+        let stage = self.ledger.job.as_ref().map_or("", |job| job.stage.as_str());
+        let Some((job, kind)) = self.ledger.job.as_ref().map(|job| (job.id, job.kind)) else { return true };
+        let reason = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
+        if self.commit(|ledger| drop(ledger.finish_job(result, failure, now))).is_err() {
+            return false;
+        }
+        if result == JobResult::Done {
+            tracing::info!(
+                message_id = id::JOB_DONE,
+                job,
+                job_type = kind.as_str(),
+                result = result.as_str(),
+                "job {job} ({}) is done",
+                kind.as_str()
+            );
+        } else {
+            tracing::error!(
+                message_id = id::JOB_FAILED,
+                job,
+                job_type = kind.as_str(),
+                result = result.as_str(),
+                step = stage,
+                reason,
+                unit_name = unit.clone().unwrap_or_default(),
+                "job {job} ({}) {}: {reason}",
+                kind.as_str(),
+                result.as_str()
+            );
+        }
+        self.prune();
+        self.step_is_over(unit)
+    }
+
+    /// Removes folders of deployments that nothing refers to any more.
+    fn prune(&self) {
+        let kept: Vec<u32> =
+            [&self.ledger.deployed, &self.ledger.previous].into_iter().flatten().map(|deployed| deployed.job).collect();
+        let Ok(entries) = std::fs::read_dir(self.paths.state.join("deployments")) else { return };
+        for entry in entries.flatten() {
+            let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+            if number.is_some_and(|number| !kept.contains(&number)) {
+                std::fs::remove_dir_all(entry.path()).ok();
+            }
+        }
+    }
+
+    fn begin_mark(&mut self, path: std::path::PathBuf) -> bool {
+        let Some(disks) = self.snapshot.disks.fresh() else { return false };
+        let seen = [&disks.fast, &disks.slow].into_iter().find(|directory| directory.path == path);
+        let Some(mut identity) = seen.map(|directory| directory.identity.clone()) else { return false };
+        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
+        self.acting = Some(tokio::spawn(async move {
+            if identity.marker.is_none() {
+                let id: String = random_secret().chars().take(32).collect();
+                match disk::mark(&connection, &paths, &path, &id).await {
+                    Ok(()) => identity.marker = Some(id),
+                    Err(fault) => {
+                        let error = crate::error::chain(&fault);
+                        tracing::warn!(path = %path.display(), error, "no marker; the disk is recognised by its file system alone");
+                    }
+                }
+            }
+            Outcome::Marked { path, identity }
+        }));
+        false
+    }
+}
+
+/// What is about to be installed, as it is remembered.
+fn installing(job: &Job, at: jiff::Timestamp) -> Option<Deployed> {
+    let prepared = job.prepared.as_ref()?;
+    let mut intent = job.intent.clone()?;
+    intent.digest = Some(prepared.chart_digest.clone());
+    Some(Deployed {
+        job: job.id,
+        generation: job.generation,
+        intent,
+        identity: job.settings.identity(),
+        ownership: release::ownership(&job.settings),
+        chart_digest: prepared.chart_digest.clone(),
+        chart_file: prepared.chart_file.clone(),
+        values: prepared.values.clone(),
+        machine: prepared.machine.clone(),
+        installed: false,
+        healthy: false,
+        at,
+    })
+}
+
+/// 256 bits, hexadecimal.
+fn random_secret() -> String {
+    let mut bytes = [0_u8; 32];
+    // Without randomness no secret can be made, and there is no other source.
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    hex(&bytes)
+}

@@ -1,0 +1,251 @@
+//! What D-Bus, the journal and systemd are told.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Agent;
+use crate::health::platform::PlatformHealth;
+use crate::ledger::{FinishedJob, Job, Stage};
+use crate::planner::Hold;
+use crate::service;
+use crate::state::{Condition, Phase};
+use crate::telemetry::id;
+
+/// Everything that is published, at one moment. Holds no secret. Serialized it is
+/// the document of `kaapanactl status --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Version of the agent.
+    pub version: String,
+    /// What the platform is in.
+    pub phase: Phase,
+    /// One sentence.
+    pub summary: String,
+    /// Generation of the configuration in force; 0: none.
+    pub generation: u64,
+    /// `deployed` or `undeployed`.
+    pub desired_state: String,
+    /// Name of the platform, its version and its address, when one is configured.
+    pub platform: Option<PlatformName>,
+    /// What is wrong with the configuration on disk; empty when nothing is.
+    pub config_error: String,
+    /// A change of the configuration is read at this time.
+    pub settling_until: Option<Timestamp>,
+    /// Why the agent is paused; empty when it is not.
+    pub pause_reason: String,
+    /// When the pause ends by itself.
+    pub paused_until: Option<Timestamp>,
+    /// What every check says.
+    pub conditions: Vec<Condition>,
+    /// What is not done, and why.
+    pub holds: Vec<Hold>,
+    /// The job that runs.
+    pub job: Option<JobView>,
+    /// Finished jobs, newest last.
+    pub history: Vec<FinishedJob>,
+    /// The platform's health, when the cluster can be seen.
+    pub health: Option<PlatformHealth>,
+}
+
+/// Which platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformName {
+    /// Name of the root release.
+    pub name: String,
+    /// Version of its chart.
+    pub version: String,
+    /// Its address in a browser.
+    pub address: String,
+}
+
+/// A running job, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    /// Its number.
+    pub id: u32,
+    /// `deploy` or `undeploy`.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// Who asked; `None`: the agent itself.
+    pub requester: Option<u32>,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// How far it is.
+    pub stage: String,
+    /// What it does now, a sentence.
+    pub step: String,
+    /// From 0 to 1.
+    pub progress: f64,
+    /// The unit that runs for it; empty when none does.
+    pub unit: String,
+    /// systemd's id of that unit's run.
+    pub invocation: String,
+}
+
+impl Agent {
+    /// What is published before anything was seen.
+    #[must_use]
+    pub fn nothing_yet() -> Published {
+        Published {
+            version: env!("CARGO_PKG_VERSION").into(),
+            phase: Phase::Unconfigured,
+            summary: "starting".into(),
+            generation: 0,
+            desired_state: "deployed".into(),
+            platform: None,
+            config_error: String::new(),
+            settling_until: None,
+            pause_reason: String::new(),
+            paused_until: None,
+            conditions: Vec::new(),
+            holds: Vec::new(),
+            job: None,
+            history: Vec::new(),
+            health: None,
+        }
+    }
+
+    pub(super) fn publish(&mut self) {
+        let before = Arc::clone(&self.outbox.published.borrow());
+        // A condition's time is that of its last change.
+        for condition in &mut self.plan.conditions {
+            if let Some(known) =
+                before.conditions.iter().find(|known| known.id == condition.id && known.status == condition.status)
+            {
+                condition.since = known.since;
+            }
+        }
+        let pause = self.ledger.paused(self.now());
+        let error = self.snapshot.config.error.as_ref();
+        let published = Published {
+            version: env!("CARGO_PKG_VERSION").into(),
+            phase: self.plan.phase,
+            summary: self.plan.summary.clone(),
+            generation: self.ledger.generation,
+            desired_state: self.ledger.desired.as_str().into(),
+            platform: self.ledger.settings.as_ref().map(|settings| PlatformName {
+                name: settings.release_name().to_owned(),
+                version: settings.text("platform.version").to_owned(),
+                address: match settings.integer("network.https_port") {
+                    443 => format!("https://{}/", settings.text("platform.domain")),
+                    port => format!("https://{}:{port}/", settings.text("platform.domain")),
+                },
+            }),
+            config_error: error.map(|error| error.problems.join("\n")).unwrap_or_default(),
+            settling_until: self.snapshot.config.settling_until,
+            pause_reason: pause.map(|pause| pause.reason.clone()).unwrap_or_default(),
+            paused_until: pause.and_then(|pause| pause.until),
+            conditions: self.plan.conditions.clone(),
+            holds: self.plan.holds.clone(),
+            job: self.ledger.job.as_ref().map(|job| self.job_view(job)),
+            history: self.ledger.history.clone(),
+            health: self.plan.health.clone(),
+        };
+        if published == *before {
+            return;
+        }
+        log_changes(&before, &published);
+        if published.phase != before.phase || published.summary != before.summary {
+            service::status(&format!("{}: {}", published.phase.as_str(), published.summary));
+        }
+        self.outbox.kinds_wanted.send_if_modified(|known| {
+            let wanted = self.wants_kinds();
+            let changed = *known != wanted;
+            *known = wanted;
+            changed
+        });
+        self.outbox.published.send_replace(Arc::new(published));
+    }
+
+    /// Does a deployment wait for a kind to be served?
+    fn wants_kinds(&self) -> bool {
+        let failed = self.ledger.failure.as_ref().is_some_and(|failure| matches!(failure.cause, crate::ledger::Cause::Kinds(_)));
+        failed || self.ledger.job.as_ref().is_some_and(|job| job.stage == Stage::Prepare)
+    }
+
+    fn job_view(&self, job: &Job) -> JobView {
+        let step = job.step.as_ref();
+        let seen = self.snapshot.step.last().filter(|seen| step.is_some_and(|step| step.unit == seen.unit));
+        JobView {
+            id: job.id,
+            kind: job.kind.as_str().into(),
+            reason: job.reason.clone(),
+            requester: job.requester,
+            created: job.created,
+            stage: job.stage.as_str().into(),
+            step: self.plan.summary.clone(),
+            progress: progress(job, self.plan.health.as_ref()),
+            unit: step.map(|step| step.unit.clone()).unwrap_or_default(),
+            invocation: seen.map(|seen| seen.invocation.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A share for each stage, so that it grows steadily: what takes longest, the
+/// following, counts by workloads.
+fn progress(job: &Job, health: Option<&PlatformHealth>) -> f64 {
+    match job.stage {
+        Stage::Prepare => 0.0,
+        Stage::TakeDown => 0.1,
+        Stage::Install => 0.3,
+        Stage::Follow => {
+            let (done, total) = health.map_or((0, 0), |health| (health.workloads.done, health.workloads.total));
+            let share = if total == 0 { 0.0 } else { f64::from(done) / f64::from(total) };
+            0.4 + 0.6 * share
+        }
+    }
+}
+
+fn log_changes(before: &Published, now: &Published) {
+    if before.phase != now.phase {
+        tracing::info!(
+            message_id = id::PHASE,
+            previous_phase = before.phase.as_str(),
+            phase = now.phase.as_str(),
+            reason = now.summary,
+            "{} -> {}: {}",
+            before.phase.as_str(),
+            now.phase.as_str(),
+            now.summary
+        );
+        if now.phase == Phase::NeedsOperator {
+            tracing::warn!(message_id = id::OPERATOR, reason = now.summary, "a person must decide: {}", now.summary);
+        }
+    }
+    for condition in &now.conditions {
+        let known = before.conditions.iter().find(|known| known.id == condition.id);
+        if known.is_some_and(|known| known.status == condition.status && known.reason == condition.reason) {
+            continue;
+        }
+        // The first look at what is as it should be is no news.
+        if known.is_none() && condition.status != crate::state::Status::False {
+            continue;
+        }
+        tracing::info!(
+            message_id = id::CONDITION,
+            condition = condition.id,
+            status = condition.status.as_str(),
+            reason = condition.reason,
+            "{} is {}: {} {}",
+            condition.id,
+            condition.status.as_str(),
+            condition.reason,
+            condition.message
+        );
+    }
+    for hold in &now.holds {
+        if before.holds.iter().all(|known| known.reason != hold.reason) {
+            tracing::warn!(
+                message_id = id::HELD,
+                hold = hold.reason,
+                reason = hold.message,
+                "held: {}: {}",
+                hold.reason,
+                hold.message
+            );
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What others may ask, and the rules for accepting it.
+//!
+//! An accepted request is in the ledger before the caller has its answer. A refused
+//! one changed nothing.
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::Agent;
+use crate::config::values;
+use crate::error;
+use crate::ledger::{Desired, Intent, JobKind, Pause};
+use crate::planner::{Hold, preflight, release};
+use crate::state::Status;
+use crate::telemetry::id;
+
+/// Answers with the generation, or with the problems of the configuration.
+pub type ReloadReply = oneshot::Sender<Result<u64, String>>;
+
+/// A request and where its answer goes.
+#[derive(Debug)]
+pub enum Request {
+    /// Deploy what is configured; answers with the job.
+    Deploy {
+        /// Who asks.
+        requester: u32,
+        /// How.
+        options: DeployOptions,
+        /// The answer.
+        reply: oneshot::Sender<Result<u32, Refusal>>,
+    },
+    /// Take the platform down; answers with the job.
+    Undeploy {
+        /// Who asks.
+        requester: u32,
+        /// How.
+        options: UndeployOptions,
+        /// The answer.
+        reply: oneshot::Sender<Result<u32, Refusal>>,
+    },
+    /// Do nothing by yourself.
+    Pause {
+        /// Who asks.
+        requester: u32,
+        /// Why.
+        reason: String,
+        /// Until when; `None`: until resumed.
+        until: Option<Timestamp>,
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// Go on.
+    Resume {
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// Read the configuration now.
+    Reload {
+        /// The answer.
+        reply: ReloadReply,
+    },
+    /// Show what would be done; answers with a JSON document.
+    Plan {
+        /// The answer.
+        reply: oneshot::Sender<String>,
+    },
+}
+
+/// How to deploy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeployOptions {
+    /// Why, for the history.
+    pub reason: String,
+    /// Deploy again what is deployed already.
+    pub again: bool,
+    /// A person accepts that this is another platform than the one before.
+    pub accept_identity_change: bool,
+}
+
+/// How to undeploy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UndeployOptions {
+    /// Why, for the history.
+    pub reason: String,
+    /// Without the charts' hooks.
+    pub no_hooks: bool,
+}
+
+/// Why a request was refused. Nothing was changed by it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no configuration.
+    #[error("no platform is configured; write /etc/kaapana/config/*.toml")]
+    NotConfigured,
+    /// Another job runs.
+    #[error("{0}")]
+    JobConflict(String),
+    /// It is so already.
+    #[error("{0}")]
+    NothingToDo(String),
+    /// A check holds it back.
+    #[error("{0}")]
+    Blocked(String),
+    /// An argument is not as it should be.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// It could not be written down.
+    #[error("{0}")]
+    NotKept(String),
+}
+
+fn blocked(holds: &[Hold]) -> Refusal {
+    let lines: Vec<String> = holds
+        .iter()
+        .map(|hold| if hold.advice.is_empty() { hold.message.clone() } else { format!("{} ({})", hold.message, hold.advice) })
+        .zip(holds)
+        .map(|(text, hold)| format!("{}: {text}", hold.reason))
+        .collect();
+    Refusal::Blocked(lines.join("\n"))
+}
+
+impl Agent {
+    pub(super) fn answer(&mut self, request: Request) {
+        match request {
+            Request::Deploy { requester, options, reply } => {
+                reply.send(self.accept_deploy(requester, options)).ok();
+            }
+            Request::Undeploy { requester, options, reply } => {
+                reply.send(self.accept_undeploy(requester, options)).ok();
+            }
+            Request::Pause { requester, reason, until, reply } => {
+                reply.send(self.accept_pause(requester, reason, until)).ok();
+            }
+            Request::Resume { reply } => {
+                reply.send(self.accept_resume()).ok();
+            }
+            Request::Reload { reply } => {
+                self.reload_waiters.push(reply);
+                self.read_config();
+            }
+            Request::Plan { reply } => {
+                reply.send(self.plan_document()).ok();
+            }
+        }
+    }
+
+    fn accept_deploy(&mut self, requester: u32, options: DeployOptions) -> Result<u32, Refusal> {
+        let Some(settings) = self.ledger.settings.clone() else { return Err(Refusal::NotConfigured) };
+        if let Some(job) = &self.ledger.job {
+            return match job.kind {
+                JobKind::Deploy if !options.again => Ok(job.id),
+                kind => Err(Refusal::JobConflict(format!("job {} ({}) is running; wait for its end", job.id, kind.as_str()))),
+            };
+        }
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let holds = preflight::holds(JobKind::Deploy, &preflight::conditions(&inputs));
+        if !holds.is_empty() {
+            return Err(blocked(&holds));
+        }
+        if let Some(hold) = release::refusal(&inputs, &settings, options.accept_identity_change) {
+            return Err(blocked(&[hold]));
+        }
+        let chart = self.snapshot.chart.fresh();
+        let same = match (&self.ledger.deployed, chart) {
+            (Some(deployed), Some(chart)) if deployed.installed && deployed.healthy => {
+                release::changed(&settings, &Intent::new(&settings, chart), deployed).is_none()
+                    && !release::root_is_gone(&inputs, deployed)
+            }
+            _ => false,
+        };
+        if same && !options.again && self.ledger.desired == Desired::Deployed {
+            return Err(Refusal::NothingToDo(format!(
+                "generation {} is deployed; nothing differs (--again deploys it again)",
+                self.ledger.generation
+            )));
+        }
+        let reason = if options.reason.is_empty() { "asked for".to_owned() } else { options.reason };
+        self.accept_job(JobKind::Deploy, reason, requester, |job| job.accept_identity_change = options.accept_identity_change)
+    }
+
+    fn accept_undeploy(&mut self, requester: u32, options: UndeployOptions) -> Result<u32, Refusal> {
+        if self.ledger.settings.is_none() {
+            return Err(Refusal::NotConfigured);
+        }
+        if let Some(job) = &self.ledger.job {
+            return match job.kind {
+                JobKind::Undeploy => Ok(job.id),
+                JobKind::Deploy => Err(Refusal::JobConflict(format!("job {} (deploy) is running; wait for its end", job.id))),
+            };
+        }
+        if self.ledger.deployed.is_none() {
+            if self.ledger.desired == Desired::Undeployed {
+                return Err(Refusal::NothingToDo("nothing is deployed, and that is remembered".into()));
+            }
+            self.commit(|ledger| ledger.desired = Desired::Undeployed).map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+            return Err(Refusal::NothingToDo("nothing is deployed; that it stays so is remembered".into()));
+        }
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let holds = preflight::holds(JobKind::Undeploy, &preflight::conditions(&inputs));
+        if !holds.is_empty() {
+            return Err(blocked(&holds));
+        }
+        let reason = if options.reason.is_empty() { "asked for".to_owned() } else { options.reason };
+        self.accept_job(JobKind::Undeploy, reason, requester, |job| job.no_hooks |= options.no_hooks)
+    }
+
+    fn accept_job(
+        &mut self,
+        kind: JobKind,
+        reason: String,
+        requester: u32,
+        adjust: impl FnOnce(&mut crate::ledger::Job),
+    ) -> Result<u32, Refusal> {
+        let now = self.now();
+        let text = reason.clone();
+        self.commit(|ledger| {
+            ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+            if let Some(job) = ledger.start_job(kind, reason, Some(requester), now) {
+                adjust(job);
+            }
+        })
+        .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
+        tracing::info!(
+            message_id = id::JOB_ACCEPTED,
+            job,
+            job_type = kind.as_str(),
+            requester,
+            reason = text,
+            "job {job} accepted: {} ({text}), asked by uid {requester}",
+            kind.as_str()
+        );
+        Ok(job)
+    }
+
+    fn accept_pause(&mut self, requester: u32, reason: String, until: Option<Timestamp>) -> Result<(), Refusal> {
+        let now = self.now();
+        if reason.trim().is_empty() {
+            return Err(Refusal::InvalidArgument("a pause wants a reason, for the next person who looks".into()));
+        }
+        if until.is_some_and(|until| until <= now) {
+            return Err(Refusal::InvalidArgument("the end of the pause has passed already".into()));
+        }
+        let shown = until.map_or("someone resumes".to_owned(), |until| until.to_string());
+        let text = reason.clone();
+        self.commit(|ledger| ledger.pause = Some(Pause { reason, until, since: now, requester }))
+            .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        tracing::info!(message_id = id::PAUSED, until = shown, reason = text, requester, "paused until {shown}: {text}");
+        Ok(())
+    }
+
+    fn accept_resume(&mut self) -> Result<(), Refusal> {
+        if self.ledger.paused(self.now()).is_none() {
+            return Err(Refusal::NothingToDo("the agent is not paused".into()));
+        }
+        let reason = self.ledger.pause.as_ref().map(|pause| pause.reason.clone()).unwrap_or_default();
+        self.commit(|ledger| ledger.pause = None).map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        tracing::info!(message_id = id::RESUMED, reason, "resumed");
+        Ok(())
+    }
+
+    /// The plan, and which values would change.
+    fn plan_document(&self) -> String {
+        let changes = self.value_changes();
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let failed: Vec<_> = self.plan.conditions.iter().filter(|condition| condition.status != Status::True).collect();
+        serde_json::json!({
+            "phase": self.plan.phase,
+            "summary": self.plan.summary,
+            "steps": self.plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "holds": self.plan.holds,
+            "changes": changes,
+            "failed_checks": failed,
+            "paused": self.ledger.paused(inputs.now).is_some(),
+        })
+        .to_string()
+    }
+
+    fn value_changes(&self) -> Vec<values::ValueChange> {
+        let Some(settings) = &self.ledger.settings else { return Vec::new() };
+        let old = self.ledger.deployed.as_ref().filter(|deployed| deployed.installed);
+        let machine = old.map_or_else(release::any_machine, |deployed| deployed.machine.clone());
+        let Ok(new) = values::values(settings, &machine) else { return Vec::new() };
+        match old {
+            Some(deployed) => deployed.values.diff(&new),
+            None => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `kaapanactl`: arguments → calls over D-Bus → text or JSON. No logic of its own.
+//!
+//! * this module: the arguments and the exit statuses;
+//! * [`run`]: what each command calls; [`follow`]: live progress;
+//! * [`text`]: how things look.
+
+pub mod follow;
+pub mod run;
+pub mod text;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Exit statuses; scripts depend on them.
+pub mod exit {
+    /// Done; with `status`: healthy, or undeployed as wished.
+    pub const DONE: u8 = 0;
+    /// Failed; with `status`: anything that wants attention.
+    pub const FAILED: u8 = 1;
+    /// There was nothing to do.
+    pub const NOTHING_TO_DO: u8 = 2;
+    /// The agent cannot be reached.
+    pub const UNREACHABLE: u8 = 3;
+    /// Not authorized.
+    pub const NOT_AUTHORIZED: u8 = 4;
+    /// With `status`: in progress or paused.
+    pub const IN_PROGRESS: u8 = 5;
+    /// Wrong usage (EX_USAGE of sysexits.h).
+    pub const USAGE: u8 = 64;
+}
+
+/// Control the Kaapana node agent
+#[derive(Debug, Parser)]
+#[command(
+    name = "kaapanactl",
+    version,
+    about,
+    after_help = "Exit status: 0 done, 1 failed, 2 nothing to do, 3 the agent cannot be reached, 4 not authorized, 64 wrong usage.\n\
+                  Of status: 0 healthy or undeployed as wished, 5 in progress or paused, 1 anything else."
+)]
+pub struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the platform, its checks and what is under way
+    Status {
+        /// Print the whole state as JSON
+        #[arg(long)]
+        json: bool,
+        /// Go on showing what changes, until Ctrl-C
+        #[arg(long, short)]
+        watch: bool,
+        /// Show every check, not only those that fail
+        #[arg(long, short)]
+        all: bool,
+    },
+    /// Show what the agent would do next, and what is held back and why
+    Plan {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Deploy what is configured, and follow it until it is healthy
+    Deploy {
+        /// Also when nothing differs from what is deployed
+        #[arg(long)]
+        again: bool,
+        /// Accept that another platform than the one before is meant: it starts empty
+        #[arg(long)]
+        accept_identity_change: bool,
+        /// How the job is asked for
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take the platform down; its data stays
+    Undeploy {
+        /// Without the hooks of the charts: when these hang because an image cannot be pulled
+        #[arg(long)]
+        no_hooks: bool,
+        /// How the job is asked for
+        #[command(flatten)]
+        how: How,
+    },
+    /// Have the agent start nothing by itself; a running job goes on to its end
+    Pause {
+        /// Why, for the next person who looks
+        reason: String,
+        /// For how long, such as 90m or 2h; without it until someone resumes
+        #[arg(long = "for", value_name = "SPAN", value_parser = text::parse_span)]
+        span: Option<std::time::Duration>,
+    },
+    /// End a pause
+    Resume,
+    /// Read the configuration now
+    Reload,
+    /// List jobs
+    Jobs {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the agent's journal, or that of a job
+    Logs {
+        /// Number of a job
+        job: Option<u32>,
+        /// Go on showing what is written, until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Look at configuration files
+    Config {
+        /// What to do with them
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+/// How a job is asked for.
+#[derive(Debug, clap::Args)]
+pub struct How {
+    /// Why, for the history
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// Do not wait for the end of the job
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Commands about configuration files.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a fragment or a directory of fragments; needs no agent
+    Check {
+        /// A *.toml file, or a directory of them
+        #[arg(default_value = "/etc/kaapana/config")]
+        path: PathBuf,
+    },
+}

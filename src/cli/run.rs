@@ -1,0 +1,228 @@
+//! What each command calls.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use zbus::{Connection, Variant};
+
+use super::{Command, ConfigCommand, How, exit, follow, text};
+use crate::config::{self, Directories, Fragments, settings};
+use crate::dbus::proxy::ManagerProxy;
+
+/// Runs a command and returns the exit status. Results go to standard output,
+/// everything else to standard error.
+pub async fn run(command: Command) -> u8 {
+    match command {
+        Command::Config { command: ConfigCommand::Check { path } } => check(&path),
+        Command::Logs { job, follow } => logs(job, follow),
+        command => {
+            let connection = match Connection::system().await {
+                Ok(connection) => connection,
+                Err(error) => return unreachable(&format!("the system bus cannot be reached: {error}")),
+            };
+            match call(&connection, command).await {
+                Ok(code) => code,
+                Err(error) => failed(&error),
+            }
+        }
+    }
+}
+
+fn unreachable(why: &str) -> u8 {
+    eprintln!("kaapanactl: {why}\nStart the agent with: systemctl start kaapana-agent");
+    exit::UNREACHABLE
+}
+
+/// Says what went wrong and chooses the exit status.
+fn failed(error: &zbus::Error) -> u8 {
+    if follow::is_gone(error) {
+        return unreachable("the agent is not running");
+    }
+    let (name, message) = match error {
+        zbus::Error::MethodError(name, message, _) => (name.to_string(), message.clone().unwrap_or_default()),
+        zbus::Error::FDO(inner) => (zbus::DBusError::name(inner.as_ref()).to_string(), inner.to_string()),
+        other => (String::new(), other.to_string()),
+    };
+    match name.rsplit('.').next().unwrap_or_default() {
+        "AccessDenied" | "InteractiveAuthorizationRequired" => {
+            eprintln!("kaapanactl: not authorized: {message}\nRun it as root, or as a user whom polkit lets do it.");
+            exit::NOT_AUTHORIZED
+        }
+        "NothingToDo" => {
+            eprintln!("nothing to do: {message}");
+            exit::NOTHING_TO_DO
+        }
+        _ => {
+            eprintln!("kaapanactl: {message}");
+            exit::FAILED
+        }
+    }
+}
+
+async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
+    let manager = ManagerProxy::builder(connection).cache_properties(zbus::proxy::CacheProperties::No).build().await?;
+    // For the time of the call, something on this terminal can ask for a password.
+    let asks = !matches!(command, Command::Status { .. } | Command::Plan { .. } | Command::Jobs { .. });
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let _agent = (asks && terminal && !rustix::process::geteuid().is_root()).then(crate::command::start_terminal_agent);
+    match command {
+        Command::Status { json, watch, all } => status(connection, &manager, json, watch, all).await,
+        Command::Plan { json } => {
+            let document = manager.plan(HashMap::new()).await?;
+            print(&if json { document + "\n" } else { text::plan(&serde_json::from_str(&document).unwrap_or_default()) });
+            Ok(exit::DONE)
+        }
+        Command::Deploy { again, accept_identity_change, how } => {
+            let mut options = options(&how);
+            options.insert("again", Variant::from(again));
+            options.insert("accept-identity-change", Variant::from(accept_identity_change));
+            let mut changes = follow::Changes::listen(connection).await?;
+            let job = manager.deploy(options).await?;
+            wait(&mut changes, &manager, job.as_str(), &how).await
+        }
+        Command::Undeploy { no_hooks, how } => {
+            let mut options = options(&how);
+            options.insert("no-hooks", Variant::from(no_hooks));
+            let mut changes = follow::Changes::listen(connection).await?;
+            let job = manager.undeploy(options).await?;
+            wait(&mut changes, &manager, job.as_str(), &how).await
+        }
+        Command::Pause { reason, span } => {
+            let until = span.map(|span| jiff::Timestamp::now() + jiff::SignedDuration::try_from(span).unwrap_or_default());
+            manager.pause(&reason, crate::dbus::microseconds(until), HashMap::new()).await?;
+            let end = until.map_or_else(|| "until kaapanactl resume".to_owned(), |until| format!("until {}", text::time(until)));
+            eprintln!("paused {end}; a running job goes on to its end");
+            Ok(exit::DONE)
+        }
+        Command::Resume => {
+            manager.resume(HashMap::new()).await?;
+            eprintln!("resumed");
+            Ok(exit::DONE)
+        }
+        Command::Reload => {
+            let generation = manager.reload(HashMap::new()).await?;
+            eprintln!("generation {generation} is in force");
+            Ok(exit::DONE)
+        }
+        Command::Jobs { json } => {
+            let published = published(&manager).await?;
+            if json {
+                let document = serde_json::json!({"running": published.job, "finished": published.history});
+                print(&format!("{document}\n"));
+            } else {
+                print(&text::jobs(&published));
+            }
+            Ok(exit::DONE)
+        }
+        Command::Config { .. } | Command::Logs { .. } => Ok(exit::USAGE),
+    }
+}
+
+fn options(how: &How) -> HashMap<&'static str, Variant<'static>> {
+    HashMap::from([("reason", Variant::from(how.reason.clone()))])
+}
+
+async fn published(manager: &ManagerProxy<'_>) -> zbus::Result<crate::agent::publish::Published> {
+    let text = manager.describe().await?;
+    serde_json::from_str(&text).map_err(|error| zbus::Error::Failure(format!("another version of the agent runs: {error}")))
+}
+
+async fn status(connection: &Connection, manager: &ManagerProxy<'_>, json: bool, watch: bool, all: bool) -> zbus::Result<u8> {
+    if watch {
+        let mut changes = follow::Changes::listen(connection).await?;
+        follow::state(&mut changes, manager, json, all).await?;
+        return Ok(exit::DONE);
+    }
+    let published = published(manager).await?;
+    print(&if json {
+        serde_json::to_string_pretty(&published).unwrap_or_default() + "\n"
+    } else {
+        text::status(&published, all)
+    });
+    Ok(text::status_code(&published))
+}
+
+/// Follows a job to its end, unless told otherwise. Ctrl-C ends the following only.
+async fn wait(changes: &mut follow::Changes, manager: &ManagerProxy<'_>, path: &str, how: &How) -> zbus::Result<u8> {
+    let id: u32 = path.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    eprintln!("job {id} accepted");
+    if how.no_wait {
+        print(&format!("{id}\n"));
+        return Ok(exit::DONE);
+    }
+    let mut signals = signal_hook_tokio::Signals::new([signal_hook::consts::SIGINT])
+        .map_err(|error| zbus::Error::Failure(error.to_string()))?;
+    let finished = tokio::select! {
+        finished = follow::job(changes, manager, id) => finished?,
+        _ = futures_util::StreamExt::next(&mut signals) => {
+            eprintln!("\nJob {id} goes on without being followed; kaapanactl status --watch shows it.");
+            return Ok(130);
+        }
+    };
+    let (said, done) = follow::end(&finished);
+    eprintln!("{said}");
+    if !done {
+        eprintln!("Look at: kaapanactl logs {id}");
+        return Ok(exit::FAILED);
+    }
+    if finished.kind == crate::ledger::JobKind::Deploy
+        && let Some(platform) = published(manager).await?.platform
+    {
+        eprintln!(
+            "The platform is at {} - the first login is user kaapana (see the documentation of Kaapana for the password).",
+            platform.address
+        );
+    }
+    Ok(exit::DONE)
+}
+
+/// Prints a result. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+fn check(path: &Path) -> u8 {
+    let loaded = if path.is_dir() {
+        config::load(&Directories { paths: vec![path.to_path_buf()] })
+    } else {
+        let mut fragments = Fragments::default();
+        fragments.merge_file(path).and_then(|()| settings::validate(&fragments))
+    };
+    match loaded {
+        Ok(Some(settings)) => {
+            settings.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            eprintln!("{}: valid, {} {}", path.display(), settings.release_name(), settings.text("platform.version"));
+            exit::DONE
+        }
+        Ok(None) => {
+            eprintln!("{}: valid, but there is no [platform] table, so nothing is configured", path.display());
+            exit::DONE
+        }
+        Err(error) => {
+            error.problems.iter().for_each(|problem| eprintln!("{problem}"));
+            exit::FAILED
+        }
+    }
+}
+
+fn logs(job: Option<u32>, follow: bool) -> u8 {
+    let mut arguments = vec!["--no-hostname".to_owned()];
+    match job {
+        None => arguments.extend(["-u".into(), "kaapana-agent.service".into(), "-u".into(), "kaapana-job-*".into()]),
+        // What the agent said of the job, and what its units printed.
+        Some(job) => arguments.extend([
+            "-u".into(),
+            format!("kaapana-job-{job}-*"),
+            "+".into(),
+            "_SYSTEMD_UNIT=kaapana-agent.service".into(),
+            format!("JOB={job}"),
+        ]),
+    }
+    if follow {
+        arguments.push("--follow".into());
+    }
+    let error = crate::command::become_program("/usr/bin/journalctl", &arguments);
+    eprintln!("kaapanactl: journalctl cannot be started: {error}");
+    exit::FAILED
+}

@@ -1,0 +1,71 @@
+//! Documents that are made from the program: introspection XML, manual pages,
+//! completions. The package's build calls this; a test compares what is committed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, ValueEnum};
+
+use crate::agent::Agent;
+use crate::cli;
+use crate::dbus::{Loop, check::Check, job::Job, manager::Manager};
+
+/// What can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// One D-Bus introspection file for each interface.
+    Introspection,
+    /// Manual pages of both programs.
+    Manpages,
+    /// Completions for bash, zsh and fish.
+    Completions,
+}
+
+/// Writes the documents of a kind into a folder.
+///
+/// # Errors
+///
+/// When the folder cannot be written.
+pub fn generate(kind: Kind, folder: &Path, daemon: clap::Command) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    match kind {
+        Kind::Introspection => {
+            introspection().into_iter().try_for_each(|(name, xml)| std::fs::write(folder.join(format!("{name}.xml")), xml))
+        }
+        Kind::Manpages => {
+            let pages = [("kaapana-agent.8", daemon, "8"), ("kaapanactl.1", cli::Arguments::command(), "1")];
+            pages.into_iter().try_for_each(|(name, command, section)| {
+                let mut page = Vec::new();
+                clap_mangen::Man::new(command).section(section).render(&mut page)?;
+                std::fs::write(folder.join(name), page)
+            })
+        }
+        Kind::Completions => {
+            use clap_complete::Shell;
+            let files = [("kaapanactl.bash", Shell::Bash), ("_kaapanactl", Shell::Zsh), ("kaapanactl.fish", Shell::Fish)];
+            files.into_iter().try_for_each(|(name, shell)| {
+                let mut text = Vec::new();
+                clap_complete::generate(shell, &mut cli::Arguments::command(), "kaapanactl", &mut text);
+                std::fs::write(folder.join(name), text)
+            })
+        }
+    }
+}
+
+/// The introspection XML of each interface, by its name, as the daemon says it.
+#[must_use]
+pub fn introspection() -> Vec<(String, String)> {
+    let (_, published) = tokio::sync::watch::channel(Arc::new(Agent::nothing_yet()));
+    let (requests, _) = tokio::sync::mpsc::channel(1);
+    let of = Loop { published, requests };
+    vec![document(&Manager::new(of.clone())), document(&Job::new(0, of.clone())), document(&Check::new(String::new(), of))]
+}
+
+fn document<I: zbus::object_server::Interface>(interface: &I) -> (String, String) {
+    let mut body = String::new();
+    interface.introspect_to_writer(&mut body, 2);
+    let head = "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n \
+                \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n\
+                <!-- Made from the program by `make documents`; do not edit. -->\n";
+    (I::name().to_string(), format!("{head}<node>\n{body}</node>\n"))
+}
