@@ -10,11 +10,9 @@ use super::Agent;
 use crate::actuators::{ActionError, cluster, disk, helm, systemd};
 use crate::config::derived::Machine;
 use crate::config::values::hex;
-use crate::ledger::{
-    Cause, Deployed, Intent, Job, JobFailure, JobKind, JobResult, Prepared, RunningStep, Stage, StepKind, TakeDown,
-};
+use crate::ledger::{Cause, Intent, Job, JobFailure, JobKind, JobResult, Ledger, Prepared, StepKind};
+use crate::planner::Step;
 use crate::planner::job::description;
-use crate::planner::{Step, release};
 use crate::state::{DiskIdentity, Gpu};
 use crate::telemetry::id;
 
@@ -46,8 +44,8 @@ impl Agent {
             Step::StartJob { kind, reason } => self.start_job(kind, reason),
             Step::Prepare => self.begin_prepare(),
             Step::BeginTakeDown { releases, objects } => {
-                let since = Some(self.now());
-                self.change_job(|job| job.takedown = Some(TakeDown { releases, uninstalled: Vec::new(), objects, since }))
+                let now = self.now();
+                self.commit(|ledger| ledger.begin_take_down(releases, objects, now)).is_ok()
             }
             Step::Uninstall { namespace, release } => self.begin_unit(StepKind::Uninstall { namespace, release }),
             Step::Install => self.begin_unit(StepKind::Install),
@@ -58,17 +56,10 @@ impl Agent {
             }
             Step::CloseStep { result } => self.close_step(result.success()),
             Step::ForgetStep => self.change_job(|job| job.step = None) && self.step_is_over(None),
-            Step::Advance { stage } => self.advance(stage),
+            Step::Advance { stage } => self.commit(|ledger| ledger.advance(stage)).is_ok(),
             Step::NoteHealthy(since) => self.change_job(|job| job.healthy_since = since),
             Step::NoteFailing(since) => self.change_job(|job| job.failing_since = since),
-            Step::NoteRecovered => self
-                .commit(|ledger| {
-                    ledger.failure = None;
-                    if let Some(deployed) = ledger.deployed.as_mut() {
-                        deployed.healthy = true;
-                    }
-                })
-                .is_ok(),
+            Step::NoteRecovered => self.commit(Ledger::recovered).is_ok(),
             Step::FinishJob { result, reason, message, cause, tail } => {
                 let failure = (result != JobResult::Done).then_some(JobFailure { reason, message, tail, cause });
                 self.finish_job(result, failure)
@@ -196,49 +187,32 @@ impl Agent {
         let (Some(job), Some(helm)) = (&self.ledger.job, self.snapshot.tools.last().and_then(|tools| tools.helm.clone())) else {
             return false;
         };
-        let number = job.units + 1;
-        let name = match &what {
-            StepKind::Install => "install",
-            StepKind::Uninstall { .. } => "uninstall",
-        };
-        let unit = format!("kaapana-job-{}-{name}-{number}.service", job.id);
         let order = match (&what, &job.prepared) {
             (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared, &description(job)),
             (StepKind::Install, None) => return false,
             (StepKind::Uninstall { namespace, release }, _) => helm::uninstall_order(&self.paths, &helm, job, namespace, release),
         };
-        let deployed = self.ledger.deployed.as_ref().map(|deployed| &deployed.values);
-        let secrets = helm::secrets_of(job, deployed);
-        let (job_id, kind) = (job.id, job.kind);
-        let installing = (what == StepKind::Install).then(|| installing(job, self.now())).flatten();
-        let step = RunningStep { unit: unit.clone(), what: what.clone(), started: self.now() };
-        let kept = self.commit(|ledger| {
-            if let Some(job) = ledger.job.as_mut() {
-                job.units = number;
-                job.step = Some(step);
-            }
-            if let Some(installing) = installing {
-                ledger.identity = Some(installing.identity.clone());
-                ledger.deployed = Some(installing);
-            }
-        });
-        if kept.is_err() {
+        let secrets = helm::secrets_of(job, self.ledger.deployed.as_ref().map(|deployed| &deployed.values));
+        let (id, kind, name, now) = (job.id, job.kind, what.name(), self.now());
+        let mut begun = None;
+        if self.commit(|ledger| begun = ledger.begin_unit(what, now)).is_err() {
             return false;
         }
+        let Some(unit) = begun else { return false };
         tracing::info!(
             message_id = id::JOB_STEP,
-            job = job_id,
+            job = id,
             job_type = kind.as_str(),
             step = name,
             unit_name = unit,
-            "job {job_id}: {name} in {unit}"
+            "job {id}: {name} in {unit}"
         );
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
         self.acting = Some(tokio::spawn(async move {
             let started = async {
                 let folder = helm::write_order(&paths, &unit, &order, &secrets)
                     .map_err(|fault| ActionError::node("StateNotWritable", &fault))?;
-                let text = format!("Kaapana job {job_id}: {name}");
+                let text = format!("Kaapana job {id}: {name}");
                 systemd::start_step(&connection, &unit, &text, &paths.program, &folder)
                     .await
                     .map_err(|fault| ActionError::node("UnitNotStarted", &fault))
@@ -250,26 +224,8 @@ impl Agent {
 
     /// The unit ended: what it did goes into the ledger, then systemd forgets it.
     fn close_step(&mut self, success: bool) -> bool {
-        let Some(step) = self.ledger.job.as_ref().and_then(|job| job.step.clone()) else { return true };
-        let kept = self.commit(|ledger| {
-            let Some(job) = ledger.job.as_mut() else { return };
-            job.step = None;
-            match &step.what {
-                StepKind::Install if success => {
-                    job.stage = Stage::Follow;
-                    if let Some(deployed) = ledger.deployed.as_mut() {
-                        deployed.installed = true;
-                    }
-                }
-                StepKind::Install => {}
-                StepKind::Uninstall { namespace, release } => {
-                    if let Some(down) = job.takedown.as_mut() {
-                        down.uninstalled.push((namespace.clone(), release.clone()));
-                    }
-                }
-            }
-        });
-        kept.is_ok() && self.step_is_over(Some(step.unit))
+        let mut unit = None;
+        self.commit(|ledger| unit = ledger.close_unit(success)).is_ok() && self.step_is_over(unit)
     }
 
     /// Stops watching a unit and has systemd forget it. Looks again at once when
@@ -288,25 +244,6 @@ impl Agent {
             Outcome::Forgotten
         }));
         false
-    }
-
-    fn advance(&mut self, stage: Stage) -> bool {
-        self.commit(|ledger| {
-            let Some(job) = ledger.job.as_mut() else { return };
-            job.stage = stage;
-            match stage {
-                // The take-down is over: what was there is the way back.
-                Stage::Install => ledger.forget_deployed(),
-                // The installation ended while the agent was away.
-                Stage::Follow => {
-                    if let Some(deployed) = ledger.deployed.as_mut() {
-                        deployed.installed = true;
-                    }
-                }
-                _ => {}
-            }
-        })
-        .is_ok()
     }
 
     fn finish_job(&mut self, result: JobResult, failure: Option<JobFailure>) -> bool {
@@ -378,27 +315,6 @@ impl Agent {
         }));
         false
     }
-}
-
-/// What is about to be installed, as it is remembered.
-fn installing(job: &Job, at: jiff::Timestamp) -> Option<Deployed> {
-    let prepared = job.prepared.as_ref()?;
-    let mut intent = job.intent.clone()?;
-    intent.digest = Some(prepared.chart_digest.clone());
-    Some(Deployed {
-        job: job.id,
-        generation: job.generation,
-        intent,
-        identity: job.settings.identity(),
-        ownership: release::ownership(&job.settings),
-        chart_digest: prepared.chart_digest.clone(),
-        chart_file: prepared.chart_file.clone(),
-        values: prepared.values.clone(),
-        machine: prepared.machine.clone(),
-        installed: false,
-        healthy: false,
-        at,
-    })
 }
 
 /// 256 bits, hexadecimal.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Level;
+use crate::config::Settings;
 use crate::state::{ClusterView, ObjectId, Release};
 
 /// What proves that a release is of this platform.
@@ -21,6 +22,17 @@ pub struct Ownership {
 }
 
 impl Ownership {
+    /// That of the platform these settings describe.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            root: settings.release_name().to_owned(),
+            namespace: settings.helm_namespace(),
+            instance_uid: settings.text("platform.instance_uid").to_owned(),
+            hostname: settings.text("platform.domain").to_owned(),
+        }
+    }
+
     /// Is it the root release, by name and namespace? The ledger says whether that
     /// one was installed by the agent.
     #[must_use]

@@ -227,7 +227,7 @@ fn install(inputs: &Inputs<'_>, job: &Job) -> Plan {
         return past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
             .unwrap_or_else(|| wait(job, format!("waiting for the cluster: {}", inputs.snapshot.cluster.reason()), limit));
     };
-    let own = release::ownership(&job.settings);
+    let own = Ownership::of(&job.settings);
     if let Some(found) = cluster.releases.get(&(own.namespace.clone(), own.root.clone())) {
         return found_release(job, &own, found);
     }

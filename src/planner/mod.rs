@@ -41,7 +41,7 @@ impl Inputs<'_> {
         if let Some(deployed) = &self.ledger.deployed {
             return Some(deployed.ownership.clone());
         }
-        self.ledger.settings.as_ref().map(release::ownership)
+        self.ledger.settings.as_ref().map(Ownership::of)
     }
 
     /// The platform's health, when the cluster can be seen.

@@ -12,17 +12,6 @@ use crate::health::platform::{Ownership, PlatformHealth};
 use crate::ledger::{Cause, Deployed, Failure, Intent, JobKind};
 use crate::state::{Condition, Phase, Snapshot};
 
-/// How the releases of these settings' platform are recognised.
-#[must_use]
-pub fn ownership(settings: &Settings) -> Ownership {
-    Ownership {
-        root: settings.release_name().to_owned(),
-        namespace: settings.helm_namespace(),
-        instance_uid: settings.text("platform.instance_uid").to_owned(),
-        hostname: settings.text("platform.domain").to_owned(),
-    }
-}
-
 /// A machine that stands for any: for what does not depend on one.
 #[must_use]
 pub fn any_machine() -> Machine {
@@ -159,7 +148,7 @@ pub fn root_is_gone(inputs: &Inputs<'_>, deployed: &Deployed) -> bool {
 
 /// A root release that the agent did not install.
 fn stranger(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
-    let ownership = ownership(settings);
+    let ownership = Ownership::of(settings);
     let cluster = inputs.snapshot.cluster.fresh()?;
     let release = cluster.releases.get(&(ownership.namespace.clone(), ownership.root.clone()))?;
     Some(Hold::new(

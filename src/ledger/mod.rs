@@ -1,28 +1,24 @@
 //! What must survive: generation, desired state, jobs, what is deployed, failures.
 //!
-//! The ledger is one file, written whole: to a temporary file, synced, renamed,
-//! the directory synced; the state before is kept beside it. Each file ends with
-//! the digest of its contents, so that a torn write is noticed and the state
-//! before is read instead. It holds secrets and is of mode 0600.
-//!
-//! [`Ledger`] itself is plain data with pure transitions; [`LedgerStore`] is the file.
+//! [`Ledger`] is plain data with pure transitions; [`LedgerStore`] is its file. It
+//! holds secrets and is of mode 0600.
+
+mod store;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use sha2::{Digest as _, Sha256};
 
 use crate::config::derived::Machine;
 use crate::config::keys::{self, Effect};
 use crate::config::settings::{Identity, Settings};
-use crate::config::values::{Values, hex};
+use crate::config::values::Values;
 use crate::health::platform::Ownership;
 use crate::state::{Chart, DiskIdentity, ObjectId};
+pub use store::{LedgerError, LedgerStore};
 
 /// Version of the ledger's format. A newer one is refused and kept.
 pub const FORMAT: u32 = 1;
@@ -554,6 +550,75 @@ impl Ledger {
         Some(finished)
     }
 
+    /// Notes what is to be taken down.
+    pub fn begin_take_down(&mut self, releases: Vec<(String, String)>, objects: Vec<ObjectId>, now: Timestamp) {
+        if let Some(job) = self.job.as_mut() {
+            job.takedown = Some(TakeDown { releases, uninstalled: Vec::new(), objects, since: Some(now) });
+        }
+    }
+
+    /// Notes a unit before it is started, and returns its name. What is about to be
+    /// installed counts as ours from here on, however the installation ends.
+    pub fn begin_unit(&mut self, what: StepKind, now: Timestamp) -> Option<String> {
+        let job = self.job.as_mut()?;
+        let name = what.name();
+        job.units += 1;
+        let unit = format!("kaapana-job-{}-{name}-{}.service", job.id, job.units);
+        if what == StepKind::Install {
+            let deployed = installing(job, now)?;
+            self.identity = Some(deployed.identity.clone());
+            self.deployed = Some(deployed);
+        }
+        job.step = Some(RunningStep { unit: unit.clone(), what, started: now });
+        Some(unit)
+    }
+
+    /// Notes how a unit ended, and returns its name.
+    pub fn close_unit(&mut self, success: bool) -> Option<String> {
+        let job = self.job.as_mut()?;
+        let step = job.step.take()?;
+        match step.what {
+            StepKind::Install if success => {
+                job.stage = Stage::Follow;
+                self.note_installed();
+            }
+            StepKind::Install => {}
+            StepKind::Uninstall { namespace, release } => {
+                if let Some(down) = job.takedown.as_mut() {
+                    down.uninstalled.push((namespace, release));
+                }
+            }
+        }
+        Some(step.unit)
+    }
+
+    /// Goes on to a stage of the running job.
+    pub fn advance(&mut self, stage: Stage) {
+        let Some(job) = self.job.as_mut() else { return };
+        job.stage = stage;
+        match stage {
+            // The take-down is over: what was there is the way back.
+            Stage::Install => self.forget_deployed(),
+            // The installation ended while the agent was away.
+            Stage::Follow => self.note_installed(),
+            Stage::Prepare | Stage::TakeDown => {}
+        }
+    }
+
+    fn note_installed(&mut self) {
+        if let Some(deployed) = self.deployed.as_mut() {
+            deployed.installed = true;
+        }
+    }
+
+    /// The platform became healthy after its job had given up.
+    pub fn recovered(&mut self) {
+        self.failure = None;
+        if let Some(deployed) = self.deployed.as_mut() {
+            deployed.healthy = true;
+        }
+    }
+
     /// What was installed is down; it stays as the way back when it was healthy once.
     pub fn forget_deployed(&mut self) {
         if let Some(deployed) = self.deployed.take()
@@ -577,195 +642,45 @@ pub struct JobFailure {
     pub cause: Cause,
 }
 
-/// What can go wrong with the ledger's file.
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// It cannot be read or written.
-    #[error("{}: {what}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// Written by a newer agent. It is kept as it is.
-    #[error("{} was written by a newer kaapana-agent (format {found}, this one reads up to {FORMAT}): install that version again", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-    },
-    /// Neither the file nor the state before it can be read. Both are kept.
-    #[error("{} and the state before it are damaged; they are kept: move them away to start without memory", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// The ledger's file.
-#[derive(Debug, Clone)]
-pub struct LedgerStore {
-    directory: PathBuf,
-}
-
-impl LedgerStore {
-    /// A ledger in this directory (mode 0700).
+impl StepKind {
+    /// The word in the unit's name.
     #[must_use]
-    pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_path_buf() }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.join("ledger.json")
-    }
-
-    fn path_before(&self) -> PathBuf {
-        self.directory.join("ledger.json.before")
-    }
-
-    /// Reads it. No file at all is a new ledger. Returns a sentence when the state
-    /// before had to be read.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read, is of a newer format, or both states are damaged.
-    /// Nothing is deleted then.
-    pub fn load(&self) -> Result<(Ledger, Option<String>), LedgerError> {
-        let (path, before) = (self.path(), self.path_before());
-        let newest = read_optional(&path)?;
-        if let Some(bytes) = &newest
-            && let Some(ledger) = parse(&path, bytes)?
-        {
-            return Ok((ledger, None));
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Uninstall { .. } => "uninstall",
         }
-        match read_optional(&before)? {
-            Some(bytes) => match parse(&before, &bytes)? {
-                Some(ledger) => {
-                    let note = format!("{} was damaged or missing, the state before it was read", path.display());
-                    Ok((ledger, Some(note)))
-                }
-                None => Err(LedgerError::Damaged { path }),
-            },
-            None if newest.is_none() => Ok((Ledger::default(), None)),
-            // The very first write was torn: nothing had been accepted before it.
-            None => Ok((Ledger::default(), Some(format!("{} was damaged and there was no state before it", path.display())))),
-        }
-    }
-
-    /// Writes it; when this returns, it is on disk.
-    ///
-    /// # Errors
-    ///
-    /// When the disk does not take it. The state before stays readable.
-    pub fn save(&self, ledger: &Ledger) -> Result<(), LedgerError> {
-        let path = self.path();
-        let fail = |what: &'static str| {
-            let path = path.clone();
-            move |source: std::io::Error| LedgerError::Io { path, what, source }
-        };
-        let body = serde_json::to_vec(ledger).map_err(std::io::Error::other).map_err(fail("encoding"))?;
-        let temporary = self.directory.join("ledger.json.new");
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)
-            .map_err(fail("creating a new file"))?;
-        file.write_all(&body)
-            .and_then(|()| file.write_all(format!("\n{}\n", hex(&Sha256::digest(&body))).as_bytes()))
-            .and_then(|()| file.sync_all())
-            .map_err(fail("writing"))?;
-        // The newest good state becomes the one before, without a moment with neither.
-        if path.exists() {
-            let link = self.directory.join("ledger.json.link");
-            std::fs::remove_file(&link).ok();
-            std::fs::hard_link(&path, &link)
-                .and_then(|()| std::fs::rename(&link, self.path_before()))
-                .map_err(fail("keeping the state before"))?;
-        }
-        std::fs::rename(&temporary, &path).map_err(fail("renaming"))?;
-        std::fs::File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(fail("syncing the directory"))
     }
 }
 
-fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(LedgerError::Io { path: path.to_path_buf(), what: "reading", source }),
-    }
-}
-
-/// `None`: damaged.
-fn parse(path: &Path, bytes: &[u8]) -> Result<Option<Ledger>, LedgerError> {
-    let Some(bytes) = bytes.strip_suffix(b"\n") else { return Ok(None) };
-    let Some(at) = bytes.iter().rposition(|byte| *byte == b'\n') else { return Ok(None) };
-    let (body, digest) = (&bytes[..at], &bytes[at + 1..]);
-    if hex(&Sha256::digest(body)).as_bytes() != digest {
-        return Ok(None);
-    }
-    #[derive(Deserialize)]
-    struct Format {
-        format: u32,
-    }
-    match serde_json::from_slice::<Format>(body) {
-        Ok(Format { format }) if format > FORMAT => return Err(LedgerError::Newer { path: path.to_path_buf(), found: format }),
-        Ok(_) => {}
-        Err(_) => return Ok(None),
-    }
-    Ok(serde_json::from_slice(body).ok())
+/// What is about to be installed, as it is remembered.
+fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
+    let prepared = job.prepared.as_ref()?;
+    let mut intent = job.intent.clone()?;
+    intent.digest = Some(prepared.chart_digest.clone());
+    Some(Deployed {
+        job: job.id,
+        generation: job.generation,
+        intent,
+        identity: job.settings.identity(),
+        ownership: Ownership::of(&job.settings),
+        chart_digest: prepared.chart_digest.clone(),
+        chart_file: prepared.chart_file.clone(),
+        values: prepared.values.clone(),
+        machine: prepared.machine.clone(),
+        installed: false,
+        healthy: false,
+        at,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH
-    }
-
-    #[test]
-    fn truncated_at_every_byte_it_is_read_as_the_state_before() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = LedgerStore::new(dir.path());
-        let before = Ledger { generation: 1, ..Ledger::default() };
-        let newest = Ledger { generation: 2, ..Ledger::default() };
-        store.save(&before).unwrap();
-        store.save(&newest).unwrap();
-        let whole = std::fs::read(store.path()).unwrap();
-        for length in 0..whole.len() {
-            std::fs::write(store.path(), &whole[..length]).unwrap();
-            let (read, note) = store.load().unwrap();
-            assert_eq!(read, before, "at {length}");
-            assert!(note.is_some());
-        }
-        std::fs::write(store.path(), &whole).unwrap();
-        assert_eq!(store.load().unwrap().0, newest);
-    }
-
-    #[test]
-    fn a_newer_format_is_refused_and_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = LedgerStore::new(dir.path());
-        store.save(&Ledger { format: FORMAT + 1, ..Ledger::default() }).unwrap();
-        let kept = std::fs::read(store.path()).unwrap();
-        let error = store.load().unwrap_err();
-        assert!(error.to_string().contains("newer kaapana-agent (format 2"), "{error}");
-        assert_eq!(std::fs::read(store.path()).unwrap(), kept);
-    }
-
-    #[test]
-    fn its_file_is_private() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = tempfile::tempdir().unwrap();
-        let store = LedgerStore::new(dir.path());
-        store.save(&Ledger::default()).unwrap();
-        assert_eq!(std::fs::metadata(store.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     fn settings(state: &str) -> Settings {
