@@ -224,6 +224,9 @@ fn running_phase(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Option
     if !deployed.installed {
         return None;
     }
+    if inputs.snapshot.cluster == crate::state::Observed::Pending {
+        return Some((Phase::Progressing, "looking at the node".into()));
+    }
     let Some(health) = health else {
         return Some((Phase::Degraded, format!("the platform cannot be seen: {}", inputs.snapshot.cluster.reason())));
     };

@@ -1,0 +1,421 @@
+//! Plays the stories of `tests/scenarios/` against the planner and the ledger's
+//! transitions. Nothing here is started or written: what actions would do is told
+//! by the story.
+
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kaapana_agent::config::derived::Machine;
+use kaapana_agent::config::{Fragments, settings, values};
+use kaapana_agent::health::{Health, Level};
+use kaapana_agent::ledger::{Desired, Intent, JobFailure, JobKind, JobResult, Ledger, Pause, Prepared, StepKind};
+use kaapana_agent::planner::preflight::UNITS;
+use kaapana_agent::planner::{self, Inputs, Plan, Step};
+use kaapana_agent::state::{
+    ApiState, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Gpu, ManifestObject, Node, ObjectId, Observed, Release,
+    Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState, Volume, Workload,
+};
+
+struct Story {
+    ledger: Ledger,
+    snapshot: Snapshot,
+    view: ClusterView,
+    disks: Disks,
+    wants: Vec<String>,
+    now: Timestamp,
+    out: String,
+}
+
+fn directory(path: &str) -> Directory {
+    Directory {
+        path: path.into(),
+        exists: true,
+        empty: Some(true),
+        missing_mounts: vec![],
+        expected_mounts: vec![path.into()],
+        mount_point: path.into(),
+        source: "/dev/sdb1".into(),
+        fs_type: "ext4".into(),
+        read_only: false,
+        identity: DiskIdentity { uuid: Some(format!("uuid-of-{}", path.trim_start_matches('/').replace('/', "-"))), fsid: None, marker: None },
+        total: 100 << 30,
+        free: 80 << 30,
+        error: None,
+    }
+}
+
+impl Story {
+    fn new() -> Self {
+        Self {
+            ledger: Ledger::default(),
+            snapshot: Snapshot::default(),
+            view: ClusterView::default(),
+            disks: Disks { fast: directory("/data/fast"), slow: directory("/data/slow") },
+            wants: vec!["apps/v1/Deployment".into()],
+            now: "2026-11-23T10:00:00Z".parse().unwrap(),
+            out: String::new(),
+        }
+    }
+
+    fn see(&mut self) {
+        self.snapshot.cluster = Observed::Fresh(Arc::new(self.view.clone()));
+    }
+
+    fn node_good(&mut self) {
+        let unit = UnitState { load: "loaded".into(), active: "active".into(), sub: "running".into() };
+        self.snapshot.services = Observed::Fresh(UNITS.iter().map(|name| ((*name).to_owned(), unit.clone())).collect());
+        self.snapshot.api = Observed::Fresh(ApiState { ready: true, message: String::new(), version: "v1.33.1".into() });
+        self.snapshot.kinds = Observed::Fresh(Arc::new(["apps/v1/Deployment", "v1/Service", "batch/v1/Job"].map(str::to_owned).into()));
+        self.snapshot.tools = Observed::Fresh(Tools {
+            helm: Some("/snap/microk8s/current/bin/helm".into()),
+            helm_candidates: vec!["/snap/microk8s/current/bin/helm".into()],
+            kubeconfig: "/var/snap/microk8s/current/credentials/client.config".into(),
+            kubeconfig_error: None,
+        });
+        self.snapshot.gpu = Observed::Fresh(Gpu::NoLibrary);
+        self.snapshot.system = Observed::Fresh(System { memory_mib: 64_000, available_mib: 32_000, processors: 8, load5_centi: 50 });
+        self.snapshot.disks = Observed::Fresh(self.disks.clone());
+        self.snapshot.config.read = true;
+        self.chart("one");
+        let node = Node { name: "node".into(), ready: true, message: String::new(), address: Some("10.0.0.2".into()), role: Some("storage".into()) };
+        self.view.nodes.insert("node".into(), Arc::new(node));
+        self.see();
+    }
+
+    fn chart(&mut self, digest: &str) {
+        let digest = if digest == "missing" { Err("cannot be read: No such file or directory".to_owned()) } else { Ok(digest.to_owned()) };
+        self.snapshot.chart = Observed::Fresh(Chart::File { path: "/srv/kaapana-admin-chart-0.6.0.tgz".into(), digest });
+    }
+
+    fn plan(&mut self) -> Plan {
+        let plan = planner::plan(&Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now });
+        writeln!(self.out, "  {} - {}", plan.phase.as_str(), plan.summary).unwrap();
+        for (number, step) in plan.steps.iter().enumerate() {
+            writeln!(self.out, "  {} {step}", if number == 0 { "step" } else { "then" }).unwrap();
+        }
+        for hold in &plan.holds {
+            writeln!(self.out, "  hold {}: {}", hold.reason, hold.message).unwrap();
+            if !hold.advice.is_empty() {
+                writeln!(self.out, "       -> {}", hold.advice).unwrap();
+            }
+        }
+        if let Some(at) = plan.wake_at {
+            writeln!(self.out, "  wake in {} s", at.duration_since(self.now).as_secs()).unwrap();
+        }
+        plan
+    }
+
+    /// What the agent writes into the ledger for a step, and what its action would do.
+    fn take(&mut self, step: Step) {
+        let now = self.now;
+        match step {
+            Step::StartJob { kind, reason } => {
+                self.ledger.start_job(kind, reason, None, now).unwrap();
+            }
+            Step::Prepare => {
+                let chart = self.snapshot.chart.last().unwrap().clone();
+                let machine = Machine {
+                    memory_mib: self.snapshot.system.last().unwrap().memory_mib,
+                    gpu: false,
+                    node_name: "node".into(),
+                    server_ip: None,
+                    api_ip: None,
+                    timestamp: now.to_string(),
+                    oidc_client_secret: "s".into(),
+                };
+                let job = self.ledger.job.as_mut().unwrap();
+                job.intent = Some(Intent::new(&job.settings, &chart));
+                job.prepared = Some(Prepared {
+                    chart_digest: chart.digest().unwrap_or_default().into(),
+                    chart_file: "/state/chart.tgz".into(),
+                    values: values::values(&job.settings, &machine).unwrap(),
+                    machine,
+                    kinds: self.wants.clone(),
+                    images: vec![],
+                });
+            }
+            Step::BeginTakeDown { releases, objects } => self.ledger.begin_take_down(releases, objects, now),
+            Step::Uninstall { namespace, release } => {
+                self.ledger.begin_unit(StepKind::Uninstall { namespace, release }, now).unwrap();
+                self.snapshot.step = Observed::Pending;
+            }
+            Step::Install => {
+                self.ledger.begin_unit(StepKind::Install, now).unwrap();
+                self.snapshot.step = Observed::Pending;
+            }
+            Step::LabelNode { .. } => {
+                let node = Arc::make_mut(self.view.nodes.get_mut("node").unwrap());
+                node.role = Some("storage".into());
+                self.see();
+            }
+            Step::CloseStep { result } => drop(self.ledger.close_unit(result.success())),
+            Step::ForgetStep => self.ledger.job.as_mut().unwrap().step = None,
+            Step::Advance { stage } => self.ledger.advance(stage),
+            Step::NoteHealthy(since) => self.ledger.job.as_mut().unwrap().healthy_since = since,
+            Step::NoteFailing(since) => self.ledger.job.as_mut().unwrap().failing_since = since,
+            Step::NoteRecovered => self.ledger.recovered(),
+            Step::FinishJob { result, reason, message, cause, tail } => {
+                let failure = (result != JobResult::Done).then_some(JobFailure { reason, message, tail, cause });
+                self.ledger.finish_job(result, failure, now);
+            }
+            Step::MarkDisk { path } => {
+                let seen = if path == self.disks.fast.path { &mut self.disks.fast } else { &mut self.disks.slow };
+                seen.identity.marker = Some("mark".into());
+                self.ledger.disks.insert(path, seen.identity.clone());
+                self.snapshot.disks = Observed::Fresh(self.disks.clone());
+            }
+        }
+    }
+
+    fn tick(&mut self) -> bool {
+        let plan = self.plan();
+        match plan.steps.into_iter().next() {
+            Some(step) => {
+                self.take(step);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn release(&mut self, name: &str, status: &str, description: &str, ours: bool) {
+        let root = name == "kaapana-admin-chart";
+        let namespace = if root { "default" } else { "admin" };
+        let description = match (description, &self.ledger.job) {
+            ("mine", Some(job)) => planner::job::description(job),
+            (other, _) => other.to_owned(),
+        };
+        let objects = self.view.releases.get(&(namespace.into(), name.into())).map(|known| known.objects.clone()).unwrap_or_default();
+        let release = Release {
+            name: name.into(),
+            namespace: namespace.into(),
+            revision: 1,
+            status: status.into(),
+            description,
+            chart: name.into(),
+            chart_version: "0.6.0".into(),
+            global_release_name: ours.then(|| "kaapana-admin-chart".into()),
+            global_instance_uid: ours.then(String::new),
+            global_hostname: ours.then(|| "kaapana.example.org".into()),
+            objects,
+        };
+        self.view.releases.insert((namespace.into(), name.into()), Arc::new(release));
+        self.see();
+    }
+
+    fn workload(&mut self, words: &[&str]) {
+        let (kind, name) = words[1].split_once('/').unwrap();
+        let id = ObjectId::new(kind, "services", name);
+        let key = ("default".to_owned(), "kaapana-admin-chart".to_owned());
+        if let Some(release) = self.view.releases.get_mut(&key) {
+            let release = Arc::make_mut(release);
+            if release.objects.iter().all(|object| object.id != id) {
+                release.objects.push(ManifestObject { id: id.clone(), has_ttl: name.contains("ttl"), keep: false });
+            }
+        }
+        let message = words[3..].join(" ");
+        let health = match words[2] {
+            "healthy" => Health::healthy(),
+            "progressing" => Health::new(Level::Progressing, "NotReady", message),
+            "degraded" => Health::new(Level::Degraded, "Failed", message),
+            "suspended" => Health::new(Level::Suspended, "Suspended", message),
+            "absent" => {
+                self.view.workloads.remove(&id);
+                return self.see();
+            }
+            other => panic!("no level {other}"),
+        };
+        self.view.workloads.insert(id.clone(), Arc::new(Workload { id, health, deleting: false }));
+        self.see();
+    }
+
+    fn step(&mut self, words: &[&str]) {
+        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone()).expect("a step runs");
+        let ended = |status, tail: Vec<String>| StepState::Ended(StepResult { status, timed_out: false, tail });
+        let state = match words[1] {
+            "running" => StepState::Running,
+            "ok" => ended(Some(0), vec![]),
+            "fail" => ended(words[2].parse().ok(), vec![words[3..].join(" ")]),
+            "killed" => ended(None, vec![]),
+            "absent" => StepState::Absent,
+            other => panic!("no state {other}"),
+        };
+        self.snapshot.step = Observed::Fresh(StepUnit { unit, state, invocation: String::new() });
+    }
+
+    fn disk(&mut self, words: &[&str]) {
+        let disk = if words[1] == "fast" { &mut self.disks.fast } else { &mut self.disks.slow };
+        match words[2] {
+            "mounted" => *disk = Directory { identity: disk.identity.clone(), empty: disk.empty, ..directory(disk.path.to_str().unwrap()) },
+            "unmounted" => {
+                disk.missing_mounts = vec![disk.path.clone()];
+                disk.mount_point = "/".into();
+            }
+            "readonly" => disk.read_only = true,
+            "empty" => disk.empty = Some(true),
+            "used" => disk.empty = Some(false),
+            "free" => disk.free = disk.total / 100 * words[3].parse::<u64>().unwrap(),
+            "uuid" => disk.identity.uuid = Some(words[3].into()),
+            "marker" => disk.identity.marker = (words[3] != "none").then(|| words[3].into()),
+            other => panic!("no such thing of a disk: {other}"),
+        }
+        self.snapshot.disks = Observed::Fresh(self.disks.clone());
+    }
+
+    fn command(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let rest = |from: usize| words[from..].join(" ");
+        match words[0] {
+            "broken" => {
+                self.snapshot.config.error = Some(ConfigRefusal { reason: "Invalid".into(), problems: vec![rest(1)] });
+            }
+            "node" => self.node_good(),
+            "helm" => {
+                let Observed::Fresh(tools) = &mut self.snapshot.tools else { panic!("node good comes first") };
+                tools.helm = (words[1] == "there").then(|| "/snap/microk8s/current/bin/helm".into());
+            }
+            "unit" => {
+                let Observed::Fresh(units) = &mut self.snapshot.services else { panic!("node good comes first") };
+                let (_, unit) = units.iter_mut().find(|(name, _)| name.contains(words[1])).expect("a unit");
+                unit.active = words[2].into();
+                unit.sub = if words[2] == "active" { "running".into() } else { "dead".into() };
+            }
+            "api" if words[1] == "down" => {
+                self.snapshot.api = Observed::Fresh(ApiState { ready: false, message: "connection refused".into(), version: String::new() });
+                self.snapshot.cluster = std::mem::take(&mut self.snapshot.cluster).into_stale("connection refused");
+            }
+            "api" => {
+                self.snapshot.api = Observed::Fresh(ApiState { ready: true, message: String::new(), version: "v1.33.1".into() });
+                self.see();
+            }
+            "chart" => self.chart(words[1]),
+            "disk" => self.disk(&words),
+            "volumes" => {
+                for number in 0..words[1].parse::<u32>().unwrap() {
+                    let name = format!("pv-{number}");
+                    let volume = Volume { name: name.clone(), path: Some(format!("/data/fast/{name}")), claim_namespace: None };
+                    self.view.volumes.insert(name, Arc::new(volume));
+                }
+                self.see();
+            }
+            "gpu" => {
+                self.snapshot.gpu = Observed::Fresh(match words[1] {
+                    "none" => Gpu::NoLibrary,
+                    name => Gpu::Devices { names: vec![name.into()], driver: "570".into() },
+                });
+            }
+            "memory" => {
+                let memory_mib = words[1].parse().unwrap();
+                self.snapshot.system = Observed::Fresh(System { memory_mib, available_mib: memory_mib / 2, processors: 8, load5_centi: 50 });
+            }
+            "kinds" => self.snapshot.kinds = Observed::Fresh(Arc::new(words[1..].iter().map(|kind| (*kind).to_owned()).collect())),
+            "wants" => self.wants = words[1..].iter().map(|kind| (*kind).to_owned()).collect(),
+            "release" => self.release(words[1], words[2], &rest(3), true),
+            "foreign" => self.release(words[1], words[2], "", false),
+            "gone" => {
+                let gone: Vec<_> = self.view.releases.values().filter(|release| release.name == words[1]).cloned().collect();
+                for release in gone {
+                    release.objects.iter().for_each(|object| drop(self.view.workloads.remove(&object.id)));
+                    self.view.releases.remove(&(release.namespace.clone(), release.name.clone()));
+                }
+                self.see();
+            }
+            "workload" => self.workload(&words),
+            "step" => self.step(&words),
+            "pause" => self.ledger.pause = Some(Pause { reason: rest(1), until: None, since: self.now, requester: 0 }),
+            "resume" => self.ledger.pause = None,
+            "ask" => {
+                let kind = if words[1] == "deploy" { JobKind::Deploy } else { JobKind::Undeploy };
+                self.ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+                self.ledger.start_job(kind, "asked for".into(), Some(0), self.now).expect("no job runs");
+            }
+            "restart" => {
+                let config = self.snapshot.config.clone();
+                self.snapshot = Snapshot { config, ..Snapshot::default() };
+            }
+            "now" => {
+                let span: SignedDuration = words[1].trim_start_matches('+').parse().unwrap();
+                self.now += span;
+            }
+            // The start of many stories, told in full in deploy.story.
+            "deployed" => {
+                let told = std::mem::take(&mut self.out);
+                let lines = "node good\nsettle\ntick\nrelease kaapana-admin-chart deployed mine\nworkload Deployment/a healthy\n\
+                             disk fast used\ndisk slow used\nstep ok\nsettle\nnow +5s\nsettle";
+                lines.lines().for_each(|line| self.command(line));
+                self.out = told;
+            }
+            "plan" => drop(self.plan()),
+            "tick" => drop(self.tick()),
+            "settle" => {
+                let mut ticks = 0;
+                while self.tick() {
+                    ticks += 1;
+                    assert!(ticks < 20, "it never rests:\n{}", self.out);
+                }
+            }
+            "checks" => {
+                let plan = planner::plan(&Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now });
+                for c in plan.conditions.iter().filter(|condition| condition.status != Status::True) {
+                    writeln!(self.out, "  check {} {} {}: {}", c.id, c.status.as_str(), c.reason, c.message).unwrap();
+                }
+            }
+            other => panic!("no command {other}"),
+        }
+    }
+
+    fn play(mut self, text: &str) -> String {
+        let mut config: Option<String> = None;
+        for line in text.lines() {
+            if let Some(toml) = config.as_mut() {
+                if line == "end" {
+                    let mut fragments = Fragments::default();
+                    fragments.merge_text(Path::new("10.toml"), toml).unwrap();
+                    let settings = settings::validate(&fragments).unwrap().expect("a platform");
+                    self.ledger.accept(settings);
+                    self.snapshot.config.error = None;
+                    config = None;
+                } else {
+                    writeln!(toml, "{line}").unwrap();
+                }
+            } else if line == "config" {
+                config = Some(String::new());
+            } else if !line.trim().is_empty() && !line.starts_with('#') {
+                writeln!(self.out, "{line}").unwrap();
+                self.command(line);
+            } else if line.starts_with('#') {
+                writeln!(self.out, "{line}").unwrap();
+            }
+        }
+        self.out
+    }
+}
+
+#[test]
+fn every_story_ends_as_its_golden_file_says() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut stories: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "story") {
+            stories.insert(path.file_stem().unwrap().to_string_lossy().into_owned(), path);
+        }
+    }
+    assert!(stories.len() >= 10, "the stories are gone");
+    let mut wrong = Vec::new();
+    for (name, path) in stories {
+        let played = Story::new().play(&std::fs::read_to_string(&path).unwrap());
+        let golden = path.with_extension("golden");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&golden, &played).unwrap();
+        } else if std::fs::read_to_string(&golden).unwrap_or_default() != played {
+            wrong.push(format!("--- {name}: played\n{played}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

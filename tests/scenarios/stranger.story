@@ -1,0 +1,14 @@
+# A root release the agent did not install is left alone.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+node good
+release kaapana-admin-chart deployed by hand
+plan
