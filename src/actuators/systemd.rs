@@ -66,6 +66,7 @@ fn properties<'a>(description: &'a str, kind: &'a str, program: &Path, arguments
 /// When systemd does not take it.
 pub async fn start_step(
     connection: &Connection,
+    job: u32,
     unit: &str,
     description: &str,
     program: &Path,
@@ -77,6 +78,8 @@ pub async fn start_step(
     let mut properties = properties(description, "exec", program, &arguments);
     // The result stays until it is in the ledger.
     properties.push(("RemainAfterExit", Variant::from(true)));
+    // What it prints is found beside what the agent says of the job: journalctl JOB=7.
+    properties.push(("LogExtraFields", Variant::from(vec![format!("JOB={job}").into_bytes()])));
     match manager.start_transient_unit(unit, "fail", &properties, &[]).await {
         Ok(_) => Ok(()),
         Err(error) if is_unit_exists(&error) => Ok(()),

@@ -13,7 +13,7 @@ use crate::config::values::hex;
 use crate::ledger::{Cause, Intent, Job, JobFailure, JobKind, JobResult, Ledger, Prepared, StepKind};
 use crate::planner::Step;
 use crate::planner::job::description;
-use crate::state::{DiskIdentity, Gpu};
+use crate::state::{DiskIdentity, Gpu, Observed};
 use crate::telemetry::id;
 
 /// How an action ended.
@@ -81,6 +81,14 @@ impl Agent {
             Ok(Outcome::Started(Ok(()))) => self.watch_step(),
             Ok(Outcome::Forgotten | Outcome::Labelled(Ok(()))) => {}
             Ok(Outcome::Marked { path, identity }) => {
+                // The unit that wrote the marker has seen it; the next look is far off.
+                if let Observed::Fresh(disks) = &mut self.snapshot.disks {
+                    for directory in [&mut disks.fast, &mut disks.slow] {
+                        if directory.path == path {
+                            directory.identity.marker.clone_from(&identity.marker);
+                        }
+                    }
+                }
                 self.commit(|ledger| {
                     ledger.disks.insert(path, identity);
                 })
@@ -213,7 +221,7 @@ impl Agent {
                 let folder = helm::write_order(&paths, &unit, &order, &secrets)
                     .map_err(|fault| ActionError::node("StateNotWritable", &fault))?;
                 let text = format!("Kaapana job {id}: {name}");
-                systemd::start_step(&connection, &unit, &text, &paths.program, &folder)
+                systemd::start_step(&connection, id, &unit, &text, &paths.program, &folder)
                     .await
                     .map_err(|fault| ActionError::node("UnitNotStarted", &fault))
             };

@@ -217,7 +217,11 @@ fn log_changes(before: &Published, now: &Published) {
     }
     for condition in &now.conditions {
         let known = before.conditions.iter().find(|known| known.id == condition.id);
-        if known.is_some_and(|known| known.status == condition.status && known.reason == condition.reason) {
+        // While things are on their way the reason changes all the time.
+        let on_its_way = |condition: &Condition| condition.reason == "Progressing";
+        if known.is_some_and(|known| {
+            known.status == condition.status && (known.reason == condition.reason || on_its_way(known) || on_its_way(condition))
+        }) {
             continue;
         }
         // The first look at what is as it should be is no news.

@@ -130,8 +130,8 @@ pub async fn state(changes: &mut Changes, manager: &ManagerProxy<'_>, json: bool
 
 /// The state in a line, for pipes.
 fn plain(published: &Published) -> String {
-    let job = published.job.as_ref().map(|job| format!(" [job {}]", text::job_line(job))).unwrap_or_default();
-    format!("{}: {}{job}\n", published.phase.as_str(), published.summary)
+    let job = published.job.as_ref().map(|job| format!(" [job {}: {}, {:.0} %]", job.id, job.stage, job.progress * 100.0));
+    format!("{}{}: {}\n", published.phase.as_str(), job.unwrap_or_default(), published.summary)
 }
 
 /// How a job's end is said.

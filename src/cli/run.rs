@@ -211,13 +211,7 @@ fn logs(job: Option<u32>, follow: bool) -> u8 {
     match job {
         None => arguments.extend(["-u".into(), "kaapana-agent.service".into(), "-u".into(), "kaapana-job-*".into()]),
         // What the agent said of the job, and what its units printed.
-        Some(job) => arguments.extend([
-            "-u".into(),
-            format!("kaapana-job-{job}-*"),
-            "+".into(),
-            "_SYSTEMD_UNIT=kaapana-agent.service".into(),
-            format!("JOB={job}"),
-        ]),
+        Some(job) => arguments.push(format!("JOB={job}")),
     }
     if follow {
         arguments.push("--follow".into());

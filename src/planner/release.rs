@@ -60,7 +60,7 @@ pub fn toward_deployed(
     health: Option<&PlatformHealth>,
 ) -> Plan {
     let Some(chart) = inputs.snapshot.chart.last() else {
-        let phase = running_phase(inputs, health).unwrap_or((Phase::Blocked, "waiting for the first look at the node".into()));
+        let phase = running_phase(inputs, health).unwrap_or((Phase::Blocked, "looking at the node".into()));
         return with_pause(inputs, Plan::rest(phase.0, phase.1));
     };
     let wanted = Intent::new(settings, chart);
@@ -313,7 +313,11 @@ fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
 }
 
 fn held(inputs: &Inputs<'_>, health: Option<&PlatformHealth>, holds: Vec<Hold>, phase: Phase) -> Plan {
-    let summary = holds.first().map_or(String::new(), |hold| hold.message.clone());
+    let looking = holds.iter().all(|hold| hold.message.starts_with("Pending: "));
+    let summary = match holds.first() {
+        Some(hold) if !looking => hold.message.clone(),
+        _ => "looking at the node".into(),
+    };
     // A platform that runs as it was wished last is not made to look broken by a
     // pending look at the node; it is when what is wished now cannot be reached.
     let starting = inputs.snapshot.cluster == crate::state::Observed::Pending;
