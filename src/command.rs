@@ -97,11 +97,11 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Of these secrets. Those under four characters would redact ordinary words
-    /// and are refused nowhere else, so they are left out here.
+    /// Of these secrets. Those under four characters, and passwords that everybody
+    /// knows (the defaults), would only make ordinary words unreadable: left out.
     #[must_use]
     pub fn new(mut secrets: Vec<String>) -> Self {
-        secrets.retain(|secret| secret.len() >= 4);
+        secrets.retain(|secret| secret.len() >= 4 && !crate::config::keys::is_public_password(secret));
         // The longest first, so that one inside another leaves no remainder.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::keys::INIT_PASSWORDS;
 use super::settings::{Auto, Settings};
 
 /// What a deployment takes from the machine. Read once for a deployment and kept
@@ -47,7 +48,7 @@ pub fn derived(name: &str, settings: &Settings, machine: &Machine) -> Option<Jso
             Auto::No => false,
         }),
         "prefetch_extensions" => json!(settings.flag("deployment.prefetch_extensions") && !chart_in_hand),
-        "init_password" => json!(if settings.flag("deployment.dev_mode") { "kaapana" } else { "Kaapana2020!" }),
+        "init_password" => json!(INIT_PASSWORDS[usize::from(!settings.flag("deployment.dev_mode"))]),
         "pull_policy" => json!(if settings.flag("deployment.dev_mode") && !settings.flag("deployment.offline") {
             "Always"
         } else {

@@ -438,6 +438,15 @@ pub fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }
 
+/// The platform's first login, by [development mode](KEYS) or not; documented by Kaapana.
+pub const INIT_PASSWORDS: [&str; 2] = ["kaapana", "Kaapana2020!"];
+
+/// Is this one of the documented default passwords, which hiding would not protect?
+#[must_use]
+pub fn is_public_password(text: &str) -> bool {
+    INIT_PASSWORDS.contains(&text) || KEYS.iter().any(|key| key.secret && key.default == Some(text))
+}
+
 /// Is this the name of a table (`credentials` and `credentials.minio` are)?
 #[must_use]
 pub fn is_table(path: &str) -> bool {

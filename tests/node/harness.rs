@@ -1,0 +1,221 @@
+//! What the stories on the node are told with.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use kaapana_agent::agent::publish::Published;
+use kaapana_agent::cli::follow::{Changes, describe};
+use kaapana_agent::dbus::proxy::ManagerProxy;
+use kaapana_agent::state::{Phase, Status};
+
+/// A deployment of the test platform, from the first step to healthy.
+pub const DEPLOYMENT: Duration = Duration::from_secs(240);
+
+/// Anything that takes the agent a moment.
+pub const MOMENT: Duration = Duration::from_secs(30);
+
+/// How a command in the node ended.
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+pub struct Node {
+    pid: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The test platform's charts and images, built once.
+fn platform() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = repository().join("target/test-platform");
+        let status = Command::new(repository().join("tests/charts/build")).arg(&folder).status().unwrap();
+        assert!(status.success(), "tests/charts/build");
+        folder
+    })
+}
+
+/// The package that was built last.
+fn package() -> PathBuf {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(repository().join("dist"))
+        .expect("make package comes first")
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .collect();
+    found.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+    found.pop().expect("make package comes first")
+}
+
+fn node(arguments: &[&str]) -> std::process::Output {
+    Command::new(repository().join("tests/node/node"))
+        .args(arguments)
+        .env("KAAPANA_NODE_IMAGES", platform().join("images"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+impl Node {
+    /// A node as after its first boot, with the package installed, and a wrapper
+    /// around helm that records what it is given and can be held at a gate.
+    pub fn new() -> Self {
+        let node = Self::bare();
+        node.install();
+        node
+    }
+
+    /// A node as after its first boot.
+    pub fn bare() -> Self {
+        let reset = node(&["reset"]);
+        assert!(reset.status.success(), "reset: {}", String::from_utf8_lossy(&reset.stderr));
+        let pid = String::from_utf8(node(&["pid"]).stdout).unwrap().trim().to_owned();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let node = Self { pid, runtime };
+        node.ok("mkdir -p /srv /run/helm-record && chmod 0777 /run/helm-record");
+        for chart in std::fs::read_dir(platform().join("charts")).unwrap() {
+            let chart = chart.unwrap().path();
+            std::fs::copy(&chart, node.path("/srv").join(chart.file_name().unwrap())).unwrap();
+        }
+        std::fs::copy(package(), node.path("/root/kaapana-agent.deb")).unwrap();
+        node.wrap_helm();
+        node
+    }
+
+    pub fn install(&self) {
+        self.ok("apt-get install -y /root/kaapana-agent.deb");
+    }
+
+    /// Each call of helm leaves its arguments and environment in a file of its own.
+    /// While `/run/helm-gate-VERB` is a FIFO, helm waits until someone writes to it.
+    fn wrap_helm(&self) {
+        let wrapper = "#!/bin/bash\n\
+            record=$(mktemp /run/helm-record/$1-XXXXXX)\n\
+            { printf '%s\\n' \"$@\"; tr '\\0' '\\n' </proc/self/environ; tr '\\0' '\\n' </proc/$PPID/cmdline; tr '\\0' '\\n' </proc/$PPID/environ; } >\"$record\" 2>/dev/null\n\
+            if [ -p /run/helm-gate-$1 ]; then echo waits >/run/helm-waits-$1; read -r word </run/helm-gate-$1; fi\n\
+            exec /snap/microk8s/current/bin/helm.real \"$@\"\n";
+        self.ok("mv /snap/microk8s/current/bin/helm /snap/microk8s/current/bin/helm.real");
+        std::fs::write(self.path("/run/helm-wrapper"), wrapper).unwrap();
+        self.ok("install -m 0755 /run/helm-wrapper /snap/microk8s/current/bin/helm");
+    }
+
+    /// From now on helm waits before it does this.
+    pub fn close_gate(&self, verb: &str) {
+        self.ok(&format!("mkfifo /run/helm-waits-{verb} /run/helm-gate-{verb}"));
+    }
+
+    /// Waits until a helm stands at the gate.
+    pub fn wait_at_gate(&self, verb: &str) {
+        self.ok(&format!("timeout 60 cat /run/helm-waits-{verb}"));
+    }
+
+    /// Lets the helm at the gate go on, and the next ones pass.
+    pub fn open_gate(&self, verb: &str) {
+        self.ok(&format!("rm /run/helm-waits-{verb}; mv /run/helm-gate-{verb} /run/helm-gate-open; echo go >/run/helm-gate-open; rm /run/helm-gate-open"));
+    }
+
+    /// How often helm was called to do this.
+    pub fn helm_calls(&self, verb: &str) -> usize {
+        self.ok(&format!("ls /run/helm-record | grep -c '^{verb}-' || true")).trim().parse().unwrap()
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.pid))
+    }
+
+    pub fn run(&self, script: &str) -> Ended {
+        let output = node(&["run", "--", "bash", "-c", script]);
+        Ended {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs it, expects success, returns what it printed.
+    pub fn ok(&self, script: &str) -> String {
+        let ended = self.run(script);
+        assert_eq!(ended.code, 0, "{script}\n{}{}", ended.out, ended.err);
+        ended.out
+    }
+
+    /// Runs it and expects this exit status; returns both outputs.
+    pub fn exits(&self, code: i32, script: &str) -> String {
+        let ended = self.run(script);
+        assert_eq!(ended.code, code, "{script}\n{}{}", ended.out, ended.err);
+        ended.out + &ended.err
+    }
+
+    /// Replaces the fragment as an editor does: written aside, renamed.
+    pub fn configure(&self, text: &str) {
+        let folder = self.path("/etc/kaapana/config");
+        std::fs::write(folder.join(".10-platform.toml.new"), text).unwrap();
+        std::fs::rename(folder.join(".10-platform.toml.new"), folder.join("10-platform.toml")).unwrap();
+    }
+
+    /// Waits for something the agent publishes; its signals wake.
+    pub fn wait(&self, what: &str, limit: Duration, holds: impl Fn(&Published) -> bool) -> Published {
+        let address = format!("unix:path={}", self.path("/run/dbus/system_bus_socket").display());
+        let mut last = None;
+        let waiting = async {
+            let connection = zbus::connection::Builder::address(address.as_str()).build().await?;
+            let mut changes = Changes::listen(&connection).await?;
+            let manager = ManagerProxy::builder(&connection).cache_properties(zbus::proxy::CacheProperties::No).build().await?;
+            loop {
+                if let Some(published) = describe(&manager).await? {
+                    if holds(&published) {
+                        return Ok::<_, zbus::Error>(published);
+                    }
+                    last = Some(published);
+                }
+                assert!(changes.next().await, "the bus went away");
+            }
+        };
+        let ended = self.runtime.block_on(async { tokio::time::timeout(limit, waiting).await });
+        match ended {
+            Ok(result) => result.unwrap(),
+            Err(_) => panic!(
+                "{what}: not within {} s; last: {}\n{}",
+                limit.as_secs(),
+                last.map(|p| kaapana_agent::cli::text::status(&p, true)).unwrap_or_default(),
+                self.run("journalctl -u kaapana-agent -u 'kaapana-job-*' --no-pager -n 60 -o cat").out
+            ),
+        }
+    }
+
+    pub fn wait_healthy(&self, generation: u64) -> Published {
+        self.wait(&format!("generation {generation} healthy"), DEPLOYMENT, |p| {
+            p.phase == Phase::Healthy && p.generation == generation && p.job.is_none()
+        })
+    }
+
+    pub fn wait_hold(&self, reason: &str) -> Published {
+        self.wait(&format!("the hold {reason}"), MOMENT, |p| p.holds.iter().any(|hold| hold.reason == reason))
+    }
+
+    /// Waits for a check to say this.
+    pub fn wait_check(&self, id: &str, status: Status) -> Published {
+        self.wait(&format!("{id} {status:?}"), MOMENT, |p| p.conditions.iter().any(|c| c.id == id && c.status == status))
+    }
+}
+
+/// The configuration of the test platform. `more` goes after the last table, `[data]`.
+pub fn config(more: &str) -> String {
+    config_of("", more)
+}
+
+/// As [`config`], with keys of `[deployment]`.
+pub fn config_of(deployment: &str, more: &str) -> String {
+    format!(
+        "[platform]\nversion = \"0.6.0\"\ndomain = \"10.77.0.2\"\n[registry]\nurl = \"registry.example.org/kaapana\"\n\
+         [deployment]\ndev_mode = false\ngpu_support = false\noffline = true\nchart_path = \"/srv/kaapana-admin-chart-0.6.0.tgz\"\n{deployment}\
+         [agent]\nsettle = \"1s\"\nstability = \"2s\"\nfailure_grace = \"5s\"\n[data]\nfast_dir = \"/data/fast\"\nslow_dir = \"/data/slow\"\n{more}"
+    )
+}

@@ -1,0 +1,13 @@
+//! The tests on the real node (`README.md` beside this file): real systemd, D-Bus,
+//! polkit, journald, Kubernetes and helm, and the package installed with apt.
+//!
+//! They run one after the other, as root: `make test-node`, or
+//! `cargo test --features node-tests --test node -- --test-threads=1 NAME`.
+
+#![allow(missing_docs)]
+
+mod bad_input;
+mod harness;
+mod life;
+mod package;
+mod secrets;

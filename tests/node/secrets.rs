@@ -1,0 +1,70 @@
+//! No secret in an argument list, an environment, a unit, the journal, on D-Bus or
+//! in a file that others can read.
+
+use super::harness::{Node, config};
+
+const PLANTED: [(&str, &str); 6] = [
+    ("registry.password", "PlantedRegistry1"),
+    ("credentials.minio.password", "PlantedMinio1"),
+    ("credentials.grafana.password", "PlantedGrafana1"),
+    ("credentials.keycloak.password", "PlantedKeycloak1"),
+    ("smtp.password", "PlantedSmtp1"),
+    ("values.global.custom_token", "PlantedExtra1"),
+];
+
+#[test]
+fn no_secret_is_left_anywhere() {
+    let node = Node::new();
+    let secrets = "[smtp]\npassword = \"PlantedSmtp1\"\n[credentials.minio]\npassword = \"PlantedMinio1\"\n\
+                   [credentials.grafana]\npassword = \"PlantedGrafana1\"\n[credentials.keycloak]\npassword = \"PlantedKeycloak1\"\n\
+                   [values]\n\"global.custom_token\" = \"PlantedExtra1\"\n\"test.allowForeignKeys\" = true\n";
+    let text = config(secrets).replace("[registry]\n", "[registry]\nusername = \"reader\"\npassword = \"PlantedRegistry1\"\n");
+    node.ok("systemctl service-log-level kaapana-agent debug");
+    node.close_gate("install");
+    node.configure(&text);
+    node.wait_at_gate("install");
+    // While it runs: its units, their properties, everything public.
+    let units = node.ok(
+        "systemctl show '*' 2>/dev/null; systemctl show kaapana-agent 'kaapana-job-*'; cat /run/systemd/transient/* 2>/dev/null",
+    );
+    let bus = node.ok("busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager Describe; kaapanactl status --json; kaapanactl plan; ps -ef; cat /proc/*/environ | tr '\\0' '\\n'");
+    node.open_gate("install");
+    node.wait_healthy(1);
+    // A change of a secret, so that it is in a diff; then a refusal, so that it is in an error.
+    node.ok("kaapanactl pause test");
+    node.configure(&text.replace("PlantedMinio1", "PlantedMinio2"));
+    node.wait_hold("Paused");
+    let plan = node.ok("kaapanactl plan; kaapanactl plan --json");
+    assert!(plan.contains("global.credentials_minio_password: ******** -> ********"), "{plan}");
+    node.configure(&text.replace("PlantedMinio1", "#PlantedMinio3"));
+    node.wait("the refusal", super::harness::MOMENT, |p| !p.config_error.is_empty());
+    let status = node.ok("kaapanactl status --json || true; kaapanactl config check || true");
+    let journal = node.ok("journalctl -o json --no-pager; journalctl -o cat --no-pager");
+    let records = node.ok("cat /run/helm-record/*");
+    assert!(records.contains("install") && records.contains("template"), "the wrapper recorded nothing");
+    let readable = node.ok(
+        "find / -xdev -type f -perm /o=r -newer /root/kaapana-agent.deb -size -10M -not -path '/proc/*' -not -path '/sys/*' \
+         -not -path '/var/snap/*' -not -path '/run/helm-record/*' -not -path '/data/*' -not -path '/etc/kaapana/config/*' \
+         -print0 | xargs -0 -r grep -la 'Planted' || true",
+    );
+    assert_eq!(readable.trim(), "", "files that others can read");
+    for (key, secret) in PLANTED {
+        let stem = &secret[..secret.len() - 1];
+        for (place, text) in [
+            ("units", &units),
+            ("D-Bus and processes", &bus),
+            ("plan", &plan),
+            ("status", &status),
+            ("journal", &journal),
+            ("helm", &records),
+        ] {
+            assert!(!text.contains(stem), "{key} is in {place}");
+        }
+    }
+    // The test can fail: the secret did reach the platform.
+    node.ok(
+        "/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json | grep -q PlantedGrafana1",
+    );
+    let modes = node.ok("find /var/lib/kaapana-agent -perm /go=rwx");
+    assert_eq!(modes.trim(), "", "the state is private");
+}
