@@ -100,7 +100,11 @@ impl Redactor {
     /// Of these secrets. Those under four characters, and passwords that everybody
     /// knows (the defaults), would only make ordinary words unreadable: left out.
     #[must_use]
-    pub fn new(mut secrets: Vec<String>) -> Self {
+    pub fn new(secrets: Vec<String>) -> Self {
+        // Programs print line by line, and quote in JSON.
+        let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default().trim_matches('"').to_owned();
+        let lines = secrets.iter().flat_map(|secret| secret.lines()).filter(|line| line.len() >= 8).map(str::to_owned);
+        let mut secrets: Vec<String> = secrets.iter().map(|secret| quoted(secret)).chain(lines).chain(secrets.clone()).collect();
         secrets.retain(|secret| secret.len() >= 4 && !crate::config::keys::is_public_password(secret));
         // The longest first, so that one inside another leaves no remainder.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -169,7 +173,8 @@ pub async fn run(
     let mut tail = std::collections::VecDeque::with_capacity(TAIL_LINES);
     let collecting = async {
         while let Some(line) = received.recv().await {
-            let line = redactor.redact(&line);
+            // First redacted, then cut: a secret across the cut would stay.
+            let line: String = redactor.redact(&line).chars().take(LINE_CHARS).collect();
             each_line(&line);
             if tail.len() == TAIL_LINES {
                 tail.pop_front();
@@ -218,7 +223,7 @@ async fn read_lines(stream: impl AsyncRead + Unpin, lines: tokio::sync::mpsc::Se
             Ok(0) | Err(_) => return,
             Ok(_) => {
                 let text = String::from_utf8_lossy(&buffer);
-                let line: String = text.trim_end().chars().take(LINE_CHARS).collect();
+                let line = text.trim_end().to_owned();
                 if !line.is_empty() && lines.send(line).await.is_err() {
                     return;
                 }

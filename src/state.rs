@@ -354,8 +354,10 @@ impl StepResult {
 }
 
 /// Memory and processors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct System {
+    /// Name of this machine.
+    pub host_name: String,
     /// Total memory in MiB.
     pub memory_mib: u64,
     /// Memory available to programs in MiB.
@@ -404,6 +406,8 @@ pub struct Directory {
     pub exists: bool,
     /// Nothing in it but `lost+found` and the agent's marker; `None`: could not be read.
     pub empty: Option<bool>,
+    /// First line of the file `version`, which the platform writes: its release.
+    pub version: Option<String>,
     /// Mount points at or above the directory which fstab or a mount unit declares
     /// and which are not mounted.
     pub missing_mounts: Vec<PathBuf>,
@@ -507,6 +511,8 @@ pub struct Release {
     pub global_hostname: Option<String>,
     /// Workloads in its manifest.
     pub objects: Vec<ManifestObject>,
+    /// Its contents could be read; otherwise only name, revision and status are known.
+    pub readable: bool,
 }
 
 /// A workload of a manifest.

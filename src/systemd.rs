@@ -45,6 +45,9 @@ pub trait Unit {
     /// Running, exited …
     #[zbus(property(emits_changed_signal = "false"))]
     fn sub_state(&self) -> zbus::Result<String>;
+    /// A job of systemd's that is queued for it; 0: none.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn job(&self) -> zbus::Result<(u32, OwnedObjectPath)>;
     /// The id of this run.
     #[zbus(property(emits_changed_signal = "false"), name = "InvocationID")]
     fn invocation_id(&self) -> zbus::Result<Vec<u8>>;
@@ -60,12 +63,6 @@ pub const UNITS: &str = "/org/freedesktop/systemd1/unit";
 #[must_use]
 pub fn is_no_such_unit(error: &zbus::Error) -> bool {
     matches!(error, zbus::Error::MethodError(name, ..) if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit")
-}
-
-/// Does this error say that the unit is there already?
-#[must_use]
-pub fn is_unit_exists(error: &zbus::Error) -> bool {
-    matches!(error, zbus::Error::MethodError(name, ..) if name.as_str() == "org.freedesktop.systemd1.UnitExists")
 }
 
 /// The object path of a unit, escaped as systemd does: everything but letters and

@@ -17,8 +17,8 @@ use kaapana_agent::ledger::{Desired, Intent, JobFailure, JobKind, JobResult, Led
 use kaapana_agent::planner::preflight::UNITS;
 use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::state::{
-    ApiState, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Gpu, ManifestObject, Node, ObjectId, Observed, Release,
-    Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState, Volume, Workload,
+    ApiState, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Gpu, ManifestObject, Node, ObjectId, Observed,
+    Release, Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState, Volume, Workload,
 };
 
 struct Story {
@@ -36,13 +36,18 @@ fn directory(path: &str) -> Directory {
         path: path.into(),
         exists: true,
         empty: Some(true),
+        version: None,
         missing_mounts: vec![],
         expected_mounts: vec![path.into()],
         mount_point: path.into(),
         source: "/dev/sdb1".into(),
         fs_type: "ext4".into(),
         read_only: false,
-        identity: DiskIdentity { uuid: Some(format!("uuid-of-{}", path.trim_start_matches('/').replace('/', "-"))), fsid: None, marker: None },
+        identity: DiskIdentity {
+            uuid: Some(format!("uuid-of-{}", path.trim_start_matches('/').replace('/', "-"))),
+            fsid: None,
+            marker: None,
+        },
         total: 100 << 30,
         free: 80 << 30,
         error: None,
@@ -70,7 +75,8 @@ impl Story {
         let unit = UnitState { load: "loaded".into(), active: "active".into(), sub: "running".into() };
         self.snapshot.services = Observed::Fresh(UNITS.iter().map(|name| ((*name).to_owned(), unit.clone())).collect());
         self.snapshot.api = Observed::Fresh(ApiState { ready: true, message: String::new(), version: "v1.33.1".into() });
-        self.snapshot.kinds = Observed::Fresh(Arc::new(["apps/v1/Deployment", "v1/Service", "batch/v1/Job"].map(str::to_owned).into()));
+        self.snapshot.kinds =
+            Observed::Fresh(Arc::new(["apps/v1/Deployment", "v1/Service", "batch/v1/Job"].map(str::to_owned).into()));
         self.snapshot.tools = Observed::Fresh(Tools {
             helm: Some("/snap/microk8s/current/bin/helm".into()),
             helm_candidates: vec!["/snap/microk8s/current/bin/helm".into()],
@@ -78,17 +84,30 @@ impl Story {
             kubeconfig_error: None,
         });
         self.snapshot.gpu = Observed::Fresh(Gpu::NoLibrary);
-        self.snapshot.system = Observed::Fresh(System { memory_mib: 64_000, available_mib: 32_000, processors: 8, load5_centi: 50 });
+        self.snapshot.system = Observed::Fresh(System {
+            host_name: "node".into(),
+            memory_mib: 64_000,
+            available_mib: 32_000,
+            processors: 8,
+            load5_centi: 50,
+        });
         self.snapshot.disks = Observed::Fresh(self.disks.clone());
         self.snapshot.config.read = true;
         self.chart("one");
-        let node = Node { name: "node".into(), ready: true, message: String::new(), address: Some("10.0.0.2".into()), role: Some("storage".into()) };
+        let node = Node {
+            name: "node".into(),
+            ready: true,
+            message: String::new(),
+            address: Some("10.0.0.2".into()),
+            role: Some("storage".into()),
+        };
         self.view.nodes.insert("node".into(), Arc::new(node));
         self.see();
     }
 
     fn chart(&mut self, digest: &str) {
-        let digest = if digest == "missing" { Err("cannot be read: No such file or directory".to_owned()) } else { Ok(digest.to_owned()) };
+        let digest =
+            if digest == "missing" { Err("cannot be read: No such file or directory".to_owned()) } else { Ok(digest.to_owned()) };
         self.snapshot.chart = Observed::Fresh(Chart::File { path: "/srv/kaapana-admin-chart-0.6.0.tgz".into(), digest });
     }
 
@@ -153,14 +172,19 @@ impl Story {
                 node.role = Some("storage".into());
                 self.see();
             }
-            Step::CloseStep { result } => drop(self.ledger.close_unit(result.success())),
-            Step::ForgetStep => self.ledger.job.as_mut().unwrap().step = None,
+            Step::CloseStep { result } => drop(self.ledger.close_unit(result.success(), now)),
+            Step::ForgetStep => self.ledger.forget_unit(),
             Step::Advance { stage } => self.ledger.advance(stage),
             Step::NoteHealthy(since) => self.ledger.job.as_mut().unwrap().healthy_since = since,
             Step::NoteFailing(since) => self.ledger.job.as_mut().unwrap().failing_since = since,
             Step::NoteRecovered => self.ledger.recovered(),
             Step::FinishJob { result, reason, message, cause, tail } => {
-                let failure = (result != JobResult::Done).then_some(JobFailure { reason, message, tail, cause });
+                let failure = (!matches!(result, JobResult::Done | JobResult::Skipped)).then_some(JobFailure {
+                    reason,
+                    message,
+                    tail,
+                    cause,
+                });
                 self.ledger.finish_job(result, failure, now);
             }
             Step::MarkDisk { path } => {
@@ -187,10 +211,12 @@ impl Story {
         let root = name == "kaapana-admin-chart";
         let namespace = if root { "default" } else { "admin" };
         let description = match (description, &self.ledger.job) {
-            ("mine", Some(job)) => planner::job::description(job),
+            ("mine", Some(job)) => job.description(),
+            ("mine", None) => self.ledger.deployed.as_ref().unwrap().description.clone(),
             (other, _) => other.to_owned(),
         };
-        let objects = self.view.releases.get(&(namespace.into(), name.into())).map(|known| known.objects.clone()).unwrap_or_default();
+        let objects =
+            self.view.releases.get(&(namespace.into(), name.into())).map(|known| known.objects.clone()).unwrap_or_default();
         let release = Release {
             name: name.into(),
             namespace: namespace.into(),
@@ -203,6 +229,7 @@ impl Story {
             global_instance_uid: ours.then(String::new),
             global_hostname: ours.then(|| "kaapana.example.org".into()),
             objects,
+            readable: true,
         };
         self.view.releases.insert((namespace.into(), name.into()), Arc::new(release));
         self.see();
@@ -251,7 +278,9 @@ impl Story {
     fn disk(&mut self, words: &[&str]) {
         let disk = if words[1] == "fast" { &mut self.disks.fast } else { &mut self.disks.slow };
         match words[2] {
-            "mounted" => *disk = Directory { identity: disk.identity.clone(), empty: disk.empty, ..directory(disk.path.to_str().unwrap()) },
+            "mounted" => {
+                *disk = Directory { identity: disk.identity.clone(), empty: disk.empty, ..directory(disk.path.to_str().unwrap()) }
+            }
             "unmounted" => {
                 disk.missing_mounts = vec![disk.path.clone()];
                 disk.mount_point = "/".into();
@@ -260,6 +289,7 @@ impl Story {
             "empty" => disk.empty = Some(true),
             "used" => disk.empty = Some(false),
             "free" => disk.free = disk.total / 100 * words[3].parse::<u64>().unwrap(),
+            "version" => disk.version = Some(words[3].into()),
             "uuid" => disk.identity.uuid = Some(words[3].into()),
             "marker" => disk.identity.marker = (words[3] != "none").then(|| words[3].into()),
             other => panic!("no such thing of a disk: {other}"),
@@ -286,7 +316,8 @@ impl Story {
                 unit.sub = if words[2] == "active" { "running".into() } else { "dead".into() };
             }
             "api" if words[1] == "down" => {
-                self.snapshot.api = Observed::Fresh(ApiState { ready: false, message: "connection refused".into(), version: String::new() });
+                self.snapshot.api =
+                    Observed::Fresh(ApiState { ready: false, message: "connection refused".into(), version: String::new() });
                 self.snapshot.cluster = std::mem::take(&mut self.snapshot.cluster).into_stale("connection refused");
             }
             "api" => {
@@ -311,9 +342,17 @@ impl Story {
             }
             "memory" => {
                 let memory_mib = words[1].parse().unwrap();
-                self.snapshot.system = Observed::Fresh(System { memory_mib, available_mib: memory_mib / 2, processors: 8, load5_centi: 50 });
+                self.snapshot.system = Observed::Fresh(System {
+                    host_name: "node".into(),
+                    memory_mib,
+                    available_mib: memory_mib / 2,
+                    processors: 8,
+                    load5_centi: 50,
+                });
             }
-            "kinds" => self.snapshot.kinds = Observed::Fresh(Arc::new(words[1..].iter().map(|kind| (*kind).to_owned()).collect())),
+            "kinds" => {
+                self.snapshot.kinds = Observed::Fresh(Arc::new(words[1..].iter().map(|kind| (*kind).to_owned()).collect()))
+            }
             "wants" => self.wants = words[1..].iter().map(|kind| (*kind).to_owned()).collect(),
             "release" => self.release(words[1], words[2], &rest(3), true),
             "foreign" => self.release(words[1], words[2], "", false),

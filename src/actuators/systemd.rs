@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use zbus::{Connection, Variant};
 
-use crate::systemd::{SystemdProxy, is_no_such_unit, is_unit_exists};
+use crate::systemd::{SystemdProxy, UnitProxy, is_no_such_unit};
 
 /// Why a unit could not be started or forgotten.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +58,8 @@ fn properties<'a>(description: &'a str, kind: &'a str, program: &Path, arguments
     ]
 }
 
-/// Starts the unit of a step. One that is there already is the same step, started
-/// before the agent was killed.
+/// Starts the unit of a step. A unit of that name that is there already is somebody
+/// else's: the ledger never gives a name twice.
 ///
 /// # Errors
 ///
@@ -82,7 +82,6 @@ pub async fn start_step(
     properties.push(("LogExtraFields", Variant::from(vec![format!("JOB={job}").into_bytes()])));
     match manager.start_transient_unit(unit, "fail", &properties, &[]).await {
         Ok(_) => Ok(()),
-        Err(error) if is_unit_exists(&error) => Ok(()),
         Err(error) => Err(refused(error)),
     }
 }
@@ -104,6 +103,31 @@ pub async fn forget(connection: &Connection, unit: &str) -> Result<(), UnitError
     Ok(())
 }
 
+/// Lets systemd forget a unit unless it still runs. Returns whether it is forgotten.
+///
+/// # Errors
+///
+/// When systemd does not answer.
+pub async fn forget_ended(connection: &Connection, unit: &str) -> Result<bool, UnitError> {
+    let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
+    let manager = SystemdProxy::new(connection).await.map_err(refused)?;
+    let path = match manager.get_unit(unit).await {
+        Err(error) if is_no_such_unit(&error) => return Ok(true),
+        other => other.map_err(refused)?,
+    };
+    let proxy = UnitProxy::builder(connection)
+        .path(path)
+        .cache_properties(zbus::proxy::CacheProperties::No)
+        .build()
+        .await
+        .map_err(refused)?;
+    let (active, sub) = (proxy.active_state().await.map_err(refused)?, proxy.sub_state().await.map_err(refused)?);
+    if !matches!((active.as_str(), sub.as_str()), ("active", "exited") | ("failed" | "inactive", _)) {
+        return Ok(false);
+    }
+    forget(connection, unit).await.map(|()| true)
+}
+
 /// Runs a short program as a unit and waits for its end.
 ///
 /// # Errors
@@ -120,9 +144,12 @@ pub async fn run_briefly(
 ) -> Result<(), UnitError> {
     let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
     let manager = SystemdProxy::new(connection).await.map_err(refused)?;
-    // Asked for before the start, so that the end cannot be missed.
-    let mut ends = manager.receive_job_removed().await.map_err(refused)?;
-    manager.subscribe().await.ok();
+    // Asked for before the start, so that the end cannot be missed; on a connection of
+    // its own, which nothing else waits for.
+    let of_signals = Connection::system().await.map_err(refused)?;
+    let watching = SystemdProxy::new(&of_signals).await.map_err(refused)?;
+    let mut ends = watching.receive_job_removed().await.map_err(refused)?;
+    watching.subscribe().await.ok();
     let properties = properties(description, "oneshot", program, arguments);
     let job = manager.start_transient_unit(unit, "fail", &properties, &[]).await.map_err(refused)?;
     let waiting = async {

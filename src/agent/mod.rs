@@ -116,7 +116,7 @@ impl Agent {
             reload_waiters: Vec::new(),
             ledger_retry: None,
         };
-        agent.outbox.settings.send_replace(agent.ledger.settings.clone().map(Arc::new));
+        agent.point_sensors();
         agent.watch_step();
         agent
     }
@@ -128,6 +128,7 @@ impl Agent {
     /// When the system bus is lost: systemd starts the agent again.
     pub async fn run(mut self, mut inbox: Inbox, mut config_watch: config::watch::ConfigWatch) -> Result<(), String> {
         self.read_config();
+        self.forget_old_steps();
         self.decide();
         service::ready(&self.plan.summary);
         tracing::info!(
@@ -209,6 +210,7 @@ impl Agent {
                 self.ledger = next;
                 self.ledger_retry = None;
                 self.snapshot.ledger_error = None;
+                self.point_sensors();
                 Ok(())
             }
             Err(fault) => {
@@ -221,6 +223,18 @@ impl Agent {
         }
     }
 
+    /// Sensors look where the running job works, else where the configuration says.
+    fn point_sensors(&self) {
+        let wanted = self.ledger.job.as_ref().map(|job| &job.settings).or(self.ledger.settings.as_ref());
+        self.outbox.settings.send_if_modified(|known| {
+            let changed = known.as_deref() != wanted;
+            if changed {
+                *known = wanted.cloned().map(Arc::new);
+            }
+            changed
+        });
+    }
+
     fn watch_step(&self) {
         let step = self.ledger.job.as_ref().and_then(|job| job.step.as_ref());
         let watched = step.map(|step| (step.unit.clone(), self.paths.step(&step.unit)));
@@ -228,6 +242,27 @@ impl Agent {
             let changed = *known != watched;
             *known = watched;
             changed
+        });
+    }
+
+    /// Units and folders that a kill left behind between a step's end and its being
+    /// forgotten.
+    fn forget_old_steps(&self) {
+        let current = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
+        let (folder, connection) = (self.paths.state.join("steps"), self.connection.clone());
+        tokio::spawn(async move {
+            let Ok(entries) = std::fs::read_dir(&folder) else { return };
+            for entry in entries.flatten() {
+                let Ok(unit) = entry.file_name().into_string() else { continue };
+                if current.as_deref() == Some(&unit) {
+                    continue;
+                }
+                match crate::actuators::systemd::forget_ended(&connection, &unit).await {
+                    Ok(true) => std::fs::remove_dir_all(entry.path()).unwrap_or_default(),
+                    Ok(false) => tracing::warn!(unit_name = unit, "a unit of an earlier job still runs"),
+                    Err(fault) => tracing::warn!(unit_name = unit, error = %error::chain(&fault), "an earlier unit stays"),
+                }
+            }
         });
     }
 
@@ -300,7 +335,6 @@ impl Agent {
         let mut changed = Vec::new();
         self.commit(|ledger| changed = ledger.accept(settings))
             .map_err(|fault| ConfigRefusal { reason: "NotKept".into(), problems: vec![error::chain(&fault)] })?;
-        self.outbox.settings.send_replace(self.ledger.settings.clone().map(Arc::new));
         let keys = if self.ledger.generation == 1 || first && changed.len() > 20 { "all".to_owned() } else { changed.join(", ") };
         tracing::info!(
             message_id = id::CONFIG_ACCEPTED,
@@ -317,8 +351,9 @@ impl Agent {
     fn wake_in(&self) -> Option<Duration> {
         let next = [self.plan.wake_at, self.snapshot.config.settling_until, self.ledger_retry].into_iter().flatten().min()?;
         let span = next.duration_since(self.now());
-        // A little later rather than a little earlier, so that one wake-up is enough.
-        Some(Duration::try_from(span).unwrap_or_default() + Duration::from_millis(1))
+        // A little later rather than a little earlier, so that one wake-up is enough; and
+        // never in a frenzy, should what is waited for have passed without effect.
+        Some(Duration::try_from(span).unwrap_or(Duration::from_millis(250)) + Duration::from_millis(1))
     }
 
     fn wake_up(&mut self) {

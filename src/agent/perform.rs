@@ -11,9 +11,8 @@ use crate::actuators::{ActionError, cluster, disk, helm, systemd};
 use crate::config::derived::Machine;
 use crate::config::values::hex;
 use crate::ledger::{Cause, Intent, Job, JobFailure, JobKind, JobResult, Ledger, Prepared, StepKind};
-use crate::planner::Step;
-use crate::planner::job::description;
-use crate::state::{DiskIdentity, Gpu, Observed};
+use crate::planner::{Inputs, Step};
+use crate::state::{DiskIdentity, Gpu, Node, Observed};
 use crate::telemetry::id;
 
 /// How an action ended.
@@ -55,13 +54,18 @@ impl Agent {
                 false
             }
             Step::CloseStep { result } => self.close_step(result.success()),
-            Step::ForgetStep => self.change_job(|job| job.step = None) && self.step_is_over(None),
+            Step::ForgetStep => self.forget_step(),
             Step::Advance { stage } => self.commit(|ledger| ledger.advance(stage)).is_ok(),
             Step::NoteHealthy(since) => self.change_job(|job| job.healthy_since = since),
             Step::NoteFailing(since) => self.change_job(|job| job.failing_since = since),
             Step::NoteRecovered => self.commit(Ledger::recovered).is_ok(),
             Step::FinishJob { result, reason, message, cause, tail } => {
-                let failure = (result != JobResult::Done).then_some(JobFailure { reason, message, tail, cause });
+                let failure = (!matches!(result, JobResult::Done | JobResult::Skipped)).then_some(JobFailure {
+                    reason,
+                    message,
+                    tail,
+                    cause,
+                });
                 self.finish_job(result, failure)
             }
             Step::MarkDisk { path } => self.begin_mark(path),
@@ -74,12 +78,21 @@ impl Agent {
             Ok(Outcome::Prepared(Ok(prepared))) => {
                 self.change_job(|job| job.prepared = Some(*prepared));
             }
-            Ok(Outcome::Prepared(Err(fault)) | Outcome::Started(Err(fault)) | Outcome::Labelled(Err(fault))) => {
+            // Whether the unit runs all the same is seen, not guessed.
+            Ok(Outcome::Started(started)) => {
+                if let Err(fault) = started {
+                    tracing::warn!(error = %fault, "a unit was not started");
+                }
+                self.watch_step();
+            }
+            Ok(Outcome::Prepared(Err(fault)) | Outcome::Labelled(Err(fault))) => {
                 let ActionError { reason, message, tail, cause } = fault;
                 self.finish_job(JobResult::Failed, Some(JobFailure { reason: reason.into(), message, tail, cause }));
             }
-            Ok(Outcome::Started(Ok(()))) => self.watch_step(),
-            Ok(Outcome::Forgotten | Outcome::Labelled(Ok(()))) => {}
+            Ok(Outcome::Labelled(Ok(()))) => {
+                self.change_job(|job| job.labelled = true);
+            }
+            Ok(Outcome::Forgotten) => {}
             Ok(Outcome::Marked { path, identity }) => {
                 // The unit that wrote the marker has seen it; the next look is far off.
                 if let Observed::Fresh(disks) = &mut self.snapshot.disks {
@@ -133,8 +146,10 @@ impl Agent {
     }
 
     fn begin_prepare(&mut self) -> bool {
-        let (Some(job), Some(chart), Some(tools)) = (&self.ledger.job, self.snapshot.chart.last(), self.snapshot.tools.last())
-        else {
+        let Some(job) = &self.ledger.job else { return false };
+        let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let node = inputs.node().cloned();
+        let (Some(chart), Some(tools)) = (inputs.chart(&job.settings), self.snapshot.tools.last()) else {
             // Asked for while the first look is outstanding: the next one decides.
             return false;
         };
@@ -161,7 +176,7 @@ impl Agent {
                 return false;
             }
         }
-        let machine = self.machine(secret);
+        let machine = self.machine(node, secret);
         let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
         let paths = Arc::clone(&self.paths);
         self.acting = Some(tokio::spawn(async move {
@@ -177,8 +192,7 @@ impl Agent {
     }
 
     /// What a deployment takes from the machine, as it is now.
-    fn machine(&self, oidc_client_secret: String) -> Machine {
-        let node = self.snapshot.cluster.last().and_then(|cluster| cluster.nodes.values().next().cloned());
+    fn machine(&self, node: Option<Node>, oidc_client_secret: String) -> Machine {
         Machine {
             memory_mib: self.snapshot.system.last().map_or(0, |system| system.memory_mib),
             gpu: matches!(self.snapshot.gpu.last(), Some(Gpu::Devices { .. })),
@@ -196,7 +210,7 @@ impl Agent {
             return false;
         };
         let order = match (&what, &job.prepared) {
-            (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared, &description(job)),
+            (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared, &job.description()),
             (StepKind::Install, None) => return false,
             (StepKind::Uninstall { namespace, release }, _) => helm::uninstall_order(&self.paths, &helm, job, namespace, release),
         };
@@ -232,8 +246,13 @@ impl Agent {
 
     /// The unit ended: what it did goes into the ledger, then systemd forgets it.
     fn close_step(&mut self, success: bool) -> bool {
-        let mut unit = None;
-        self.commit(|ledger| unit = ledger.close_unit(success)).is_ok() && self.step_is_over(unit)
+        let (mut unit, now) = (None, self.now());
+        self.commit(|ledger| unit = ledger.close_unit(success, now)).is_ok() && self.step_is_over(unit)
+    }
+
+    fn forget_step(&mut self) -> bool {
+        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
+        self.commit(Ledger::forget_unit).is_ok() && self.step_is_over(unit)
     }
 
     /// Stops watching a unit and has systemd forget it. Looks again at once when
@@ -263,14 +282,15 @@ impl Agent {
         if self.commit(|ledger| drop(ledger.finish_job(result, failure, now))).is_err() {
             return false;
         }
-        if result == JobResult::Done {
+        if matches!(result, JobResult::Done | JobResult::Skipped) {
             tracing::info!(
                 message_id = id::JOB_DONE,
                 job,
                 job_type = kind.as_str(),
                 result = result.as_str(),
-                "job {job} ({}) is done",
-                kind.as_str()
+                "job {job} ({}) is {}",
+                kind.as_str(),
+                result.as_str()
             );
         } else {
             tracing::error!(

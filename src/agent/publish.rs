@@ -240,6 +240,9 @@ fn log_changes(before: &Published, now: &Published) {
             condition.message
         );
     }
+    if !before.pause_reason.is_empty() && now.pause_reason.is_empty() {
+        tracing::info!(message_id = id::RESUMED, reason = before.pause_reason, "no longer paused");
+    }
     for hold in &now.holds {
         if before.holds.iter().all(|known| known.reason != hold.reason) {
             tracing::warn!(

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::Agent;
 use crate::config::values;
 use crate::error;
-use crate::ledger::{Desired, Intent, JobKind, Pause};
+use crate::ledger::{Desired, Intent, JobKind, Ledger, Pause};
 use crate::planner::{Hold, preflight, release};
 use crate::state::Status;
 use crate::telemetry::id;
@@ -75,6 +75,8 @@ pub struct DeployOptions {
     pub again: bool,
     /// A person accepts that this is another platform than the one before.
     pub accept_identity_change: bool,
+    /// A person accepts that the data directories lie on other disks than before.
+    pub accept_disk_change: bool,
 }
 
 /// How to undeploy.
@@ -147,12 +149,18 @@ impl Agent {
     fn accept_deploy(&mut self, requester: u32, options: DeployOptions) -> Result<u32, Refusal> {
         let Some(settings) = self.ledger.settings.clone() else { return Err(Refusal::NotConfigured) };
         if let Some(job) = &self.ledger.job {
+            let same =
+                job.generation == self.ledger.generation && (job.accept_identity_change || !options.accept_identity_change);
             return match job.kind {
-                JobKind::Deploy if !options.again => Ok(job.id),
+                JobKind::Deploy if !options.again && same => Ok(job.id),
                 kind => Err(Refusal::JobConflict(format!("job {} ({}) is running; wait for its end", job.id, kind.as_str()))),
             };
         }
-        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let mut ledger = self.ledger.clone();
+        if options.accept_disk_change {
+            ledger.disks.clear();
+        }
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &ledger, now: self.now() };
         let holds = preflight::holds(JobKind::Deploy, &preflight::conditions(&inputs));
         if !holds.is_empty() {
             return Err(blocked(&holds));
@@ -160,7 +168,7 @@ impl Agent {
         if let Some(hold) = release::refusal(&inputs, &settings, options.accept_identity_change) {
             return Err(blocked(&[hold]));
         }
-        let chart = self.snapshot.chart.fresh();
+        let chart = inputs.chart(&settings);
         let same = match (&self.ledger.deployed, chart) {
             (Some(deployed), Some(chart)) if deployed.installed && deployed.healthy => {
                 release::changed(&settings, &Intent::new(&settings, chart), deployed).is_none()
@@ -175,7 +183,14 @@ impl Agent {
             )));
         }
         let reason = if options.reason.is_empty() { "asked for".to_owned() } else { options.reason };
-        self.accept_job(JobKind::Deploy, reason, requester, |job| job.accept_identity_change = options.accept_identity_change)
+        self.accept_job(JobKind::Deploy, reason, requester, |ledger| {
+            if options.accept_disk_change {
+                ledger.disks.clear();
+            }
+            if let Some(job) = ledger.job.as_mut() {
+                job.accept_identity_change = options.accept_identity_change;
+            }
+        })
     }
 
     fn accept_undeploy(&mut self, requester: u32, options: UndeployOptions) -> Result<u32, Refusal> {
@@ -184,7 +199,10 @@ impl Agent {
         }
         if let Some(job) = &self.ledger.job {
             return match job.kind {
-                JobKind::Undeploy => Ok(job.id),
+                JobKind::Undeploy if job.no_hooks || !options.no_hooks => Ok(job.id),
+                JobKind::Undeploy => {
+                    Err(Refusal::JobConflict(format!("job {} (undeploy) is running with its hooks; wait for its end", job.id)))
+                }
                 JobKind::Deploy => Err(Refusal::JobConflict(format!("job {} (deploy) is running; wait for its end", job.id))),
             };
         }
@@ -201,7 +219,11 @@ impl Agent {
             return Err(blocked(&holds));
         }
         let reason = if options.reason.is_empty() { "asked for".to_owned() } else { options.reason };
-        self.accept_job(JobKind::Undeploy, reason, requester, |job| job.no_hooks |= options.no_hooks)
+        self.accept_job(JobKind::Undeploy, reason, requester, |ledger| {
+            if let Some(job) = ledger.job.as_mut() {
+                job.no_hooks |= options.no_hooks;
+            }
+        })
     }
 
     fn accept_job(
@@ -209,14 +231,14 @@ impl Agent {
         kind: JobKind,
         reason: String,
         requester: u32,
-        adjust: impl FnOnce(&mut crate::ledger::Job),
+        adjust: impl FnOnce(&mut Ledger),
     ) -> Result<u32, Refusal> {
         let now = self.now();
         let text = reason.clone();
         self.commit(|ledger| {
             ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
-            if let Some(job) = ledger.start_job(kind, reason, Some(requester), now) {
-                adjust(job);
+            if ledger.start_job(kind, reason, Some(requester), now).is_some() {
+                adjust(ledger);
             }
         })
         .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
@@ -253,9 +275,7 @@ impl Agent {
         if self.ledger.paused(self.now()).is_none() {
             return Err(Refusal::NothingToDo("the agent is not paused".into()));
         }
-        let reason = self.ledger.pause.as_ref().map(|pause| pause.reason.clone()).unwrap_or_default();
         self.commit(|ledger| ledger.pause = None).map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
-        tracing::info!(message_id = id::RESUMED, reason, "resumed");
         Ok(())
     }
 

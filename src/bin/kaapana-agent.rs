@@ -16,6 +16,9 @@ use kaapana_agent::{actuators, dbus, documents, job_step, sensors, telemetry};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::sync::{mpsc, watch};
 
+/// Exit status: wrong usage (EX_USAGE of sysexits.h).
+const EX_USAGE: u8 = 64;
+
 /// Exit status: state written by a newer version (EX_CONFIG of sysexits.h).
 const EX_CONFIG: u8 = 78;
 
@@ -62,7 +65,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            error.print().ok();
+            return ExitCode::from(if error.use_stderr() { EX_USAGE } else { 0 });
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -20,7 +20,8 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Listens from now on.
+    /// Listens from now on. The connection must be for this alone: while signals are
+    /// not fetched, nothing else gets through once its queue is full.
     ///
     /// # Errors
     ///

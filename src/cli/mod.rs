@@ -74,6 +74,9 @@ pub enum Command {
         /// Accept that another platform than the one before is meant: it starts empty
         #[arg(long)]
         accept_identity_change: bool,
+        /// Accept that the data directories lie on other disks than were recorded
+        #[arg(long)]
+        accept_disk_change: bool,
         /// How the job is asked for
         #[command(flatten)]
         how: How,

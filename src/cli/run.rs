@@ -67,24 +67,25 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let _agent = (asks && terminal && !rustix::process::geteuid().is_root()).then(crate::command::start_terminal_agent);
     match command {
-        Command::Status { json, watch, all } => status(connection, &manager, json, watch, all).await,
+        Command::Status { json, watch, all } => status(&manager, json, watch, all).await,
         Command::Plan { json } => {
             let document = manager.plan(HashMap::new()).await?;
             print(&if json { document + "\n" } else { text::plan(&serde_json::from_str(&document).unwrap_or_default()) });
             Ok(exit::DONE)
         }
-        Command::Deploy { again, accept_identity_change, how } => {
+        Command::Deploy { again, accept_identity_change, accept_disk_change, how } => {
             let mut options = options(&how);
             options.insert("again", Variant::from(again));
             options.insert("accept-identity-change", Variant::from(accept_identity_change));
-            let mut changes = follow::Changes::listen(connection).await?;
+            options.insert("accept-disk-change", Variant::from(accept_disk_change));
+            let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
             let job = manager.deploy(options).await?;
             wait(&mut changes, &manager, job.as_str(), &how).await
         }
         Command::Undeploy { no_hooks, how } => {
             let mut options = options(&how);
             options.insert("no-hooks", Variant::from(no_hooks));
-            let mut changes = follow::Changes::listen(connection).await?;
+            let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
             let job = manager.undeploy(options).await?;
             wait(&mut changes, &manager, job.as_str(), &how).await
         }
@@ -128,9 +129,9 @@ async fn published(manager: &ManagerProxy<'_>) -> zbus::Result<crate::agent::pub
     serde_json::from_str(&text).map_err(|error| zbus::Error::Failure(format!("another version of the agent runs: {error}")))
 }
 
-async fn status(connection: &Connection, manager: &ManagerProxy<'_>, json: bool, watch: bool, all: bool) -> zbus::Result<u8> {
+async fn status(manager: &ManagerProxy<'_>, json: bool, watch: bool, all: bool) -> zbus::Result<u8> {
     if watch {
-        let mut changes = follow::Changes::listen(connection).await?;
+        let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
         follow::state(&mut changes, manager, json, all).await?;
         return Ok(exit::DONE);
     }

@@ -8,7 +8,7 @@ use super::settings::{Auto, Settings};
 
 /// What a deployment takes from the machine. Read once for a deployment and kept
 /// in the ledger, so that a new lease, memory module or kernel redeploys nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Memory in MiB.
     pub memory_mib: u64,
@@ -25,6 +25,15 @@ pub struct Machine {
     /// Secret shared by the login service and its clients: 256 bits, hexadecimal.
     /// Made once and reused.
     pub oidc_client_secret: String,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine")
+            .field("memory_mib", &self.memory_mib)
+            .field("node_name", &self.node_name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Computes a derived value; `None` for a name that does not exist.

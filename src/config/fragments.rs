@@ -161,8 +161,8 @@ impl Fragments {
         if problems.is_empty() { Ok(merged) } else { Err(ConfigError { problems }) }
     }
 
-    /// Reads one file over what is there already. A mask (an empty file or a
-    /// link to `/dev/null`) adds nothing.
+    /// Reads one file over what is there already. A mask (a link to `/dev/null`)
+    /// adds nothing; an empty file is an error, since it was emptied by mistake.
     ///
     /// # Errors
     ///
@@ -273,6 +273,10 @@ fn read_text(path: &Path, world_readable: &mut Vec<PathBuf>) -> Result<String, C
     }
     if !metadata.is_file() {
         return Err(fail("is not a regular file".into(), Some("fragments are plain files named *.toml")));
+    }
+    // Emptied by a full disk or an editor that is not done; a mask is a link.
+    if metadata.len() == 0 {
+        return Err(fail("is empty".into(), Some("write it, remove it, or link it to /dev/null to mask the vendor's")));
     }
     if metadata.len() > MAX_FILE_BYTES {
         return Err(fail(

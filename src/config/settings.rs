@@ -185,7 +185,7 @@ impl Settings {
             .values
             .iter()
             .map(|(key, value)| {
-                let secret = keys::find(key).is_some_and(|known| known.secret);
+                let secret = keys::find(key).is_some_and(|known| known.secret) || is_login_in_url(key, value);
                 (key.clone(), if secret { MASK.to_owned() } else { show(value) })
             })
             .collect();
@@ -201,10 +201,13 @@ impl Settings {
         let own = self.values.iter().filter(|(key, _)| keys::find(key).is_some_and(|known| known.secret));
         let extra = self.extra.iter().filter(|(path, _)| looks_secret(path));
         own.chain(extra)
-            .filter_map(|(_, value)| match value {
-                Value::Text(text) if !text.is_empty() => Some(text.clone()),
-                _ => None,
+            .chain(self.values.iter().filter(|(key, value)| is_login_in_url(key, value)))
+            .flat_map(|(_, value)| match value {
+                Value::Text(text) => vec![text.clone()],
+                Value::List(list) => list.clone(),
+                other => vec![other.to_json().to_string()],
             })
+            .filter(|text| !text.is_empty())
             .collect()
     }
 
@@ -242,6 +245,11 @@ impl Settings {
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "********";
+
+/// A proxy's address may hold user and password.
+fn is_login_in_url(key: &str, value: &Value) -> bool {
+    key.ends_with("_proxy") && matches!(value, Value::Text(text) if text.contains('@'))
+}
 
 /// Does the name of a Helm value say that it is a secret?
 #[must_use]
@@ -506,6 +514,9 @@ fn read_password(path: &Path) -> Result<String, (String, Option<String>)> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| (format!("cannot be read: {error}"), None))?;
     let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        return Err(("is empty".into(), Some("write the password into it".into())));
+    }
     check_credential(text).map_err(|message| (message, None))?;
     Ok(text.to_owned())
 }
@@ -521,8 +532,10 @@ fn default_value(key: &Key) -> Option<Value> {
 
 fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
     let wrong = || {
+        // What may hold a password, by itself or by mistake, is never repeated.
+        let hidden = |text: &str| key.secret || key.path.ends_with("password_file") || text.contains('@') || text.contains("://");
         let found = match &entry.raw {
-            Raw::String(_) if key.secret => "a string".to_owned(),
+            Raw::String(text) if hidden(text) => "a string".to_owned(),
             Raw::String(text) => format!("the string {text:?}"),
             Raw::Integer(number) if !key.secret => format!("the integer {number}"),
             other => other.type_name().to_owned(),
@@ -551,7 +564,7 @@ fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
             Raw::String(text),
         ) if text.is_empty() => Ok(Value::Text(String::new())),
         (Kind::Registry, Raw::String(text)) if text.contains("://") => {
-            Err(format!("found {text:?} with a scheme, expected {}", key.kind.expectation()))
+            Err(format!("found a scheme, expected {}", key.kind.expectation()))
         }
         (kind, Raw::String(text)) if text_is(kind, text) => {
             let text = if kind == Kind::Path { normal_path(text) } else { text.clone() };

@@ -92,7 +92,7 @@ fn every_bad_input_gets_file_line_column_key_and_expectation() {
         ),
         (
             "[platform]\nversion=\"0.6.0\"\ndomain=\"a.b\"\n[registry]\nurl = \"https://r.org\"\n",
-            "10.toml:5:1: registry.url: found \"https://r.org\" with a scheme, expected a registry without a scheme, such as \"registry.example.org/kaapana\"",
+            "10.toml:5:1: registry.url: found a scheme, expected a registry without a scheme, such as \"registry.example.org/kaapana\"",
         ),
         (
             &with("[values]\n\"global.hostname\" = \"x\"\n"),

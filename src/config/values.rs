@@ -176,7 +176,7 @@ impl Values {
 
     fn shown(&self, path: &str) -> Option<String> {
         self.flat.get(path).map(|value| match value {
-            _ if is_secret(path) => MASK.to_owned(),
+            value if is_secret(path) || has_login(value) => MASK.to_owned(),
             Json::String(text) => text.clone(),
             other => other.to_string(),
         })
@@ -187,10 +187,20 @@ impl Values {
     pub fn secrets(&self) -> Vec<String> {
         self.flat
             .iter()
-            .filter(|(path, _)| is_secret(path))
-            .filter_map(|(_, value)| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+            .filter(|(path, value)| is_secret(path) || has_login(value))
+            .flat_map(|(_, value)| match value {
+                Json::String(text) => vec![text.clone()],
+                Json::Array(items) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+                other => vec![other.to_string()],
+            })
+            .filter(|text| !text.is_empty())
             .collect()
     }
+}
+
+/// An address with user and password in it, such as a proxy's.
+fn has_login(value: &Json) -> bool {
+    value.as_str().is_some_and(|text| text.contains("://") && text.contains('@'))
 }
 
 fn is_secret(path: &str) -> bool {

@@ -126,9 +126,10 @@ impl PlatformHealth {
 }
 
 /// Looks at every release of the platform, every workload of their manifests and
-/// every pod of those workloads.
+/// every pod of those workloads. `settled`: it was all there once, so a Job that is
+/// gone now was done.
 #[must_use]
-pub fn assess(ownership: &Ownership, cluster: &ClusterView) -> PlatformHealth {
+pub fn assess(ownership: &Ownership, cluster: &ClusterView, settled: bool) -> PlatformHealth {
     let mut health = PlatformHealth::default();
     let mut workloads = BTreeSet::new();
     for release in ownership.releases(cluster) {
@@ -147,7 +148,8 @@ pub fn assess(ownership: &Ownership, cluster: &ClusterView) -> PlatformHealth {
             if !workloads.insert(&object.id) {
                 continue;
             }
-            assess_workload(&mut health, cluster, &object.id, object.has_ttl);
+            let may_be_gone = object.has_ttl || (settled && object.id.kind == "Job");
+            assess_workload(&mut health, cluster, &object.id, may_be_gone);
         }
     }
     for pod in cluster.pods.values() {
@@ -155,16 +157,16 @@ pub fn assess(ownership: &Ownership, cluster: &ClusterView) -> PlatformHealth {
         if !ours {
             continue;
         }
-        health.pods.add(pod.health.level == Level::Healthy);
-        // The failed attempt of a Job is told by the Job, which may have succeeded since.
         let of_a_job = pod.owner.as_ref().is_some_and(|owner| owner.kind == "Job");
-        let healthy_job = of_a_job
-            && pod
-                .owner
-                .as_ref()
-                .and_then(|owner| cluster.workloads.get(owner))
-                .is_none_or(|job| job.health.level == Level::Healthy);
-        if pod.health.level > Level::Progressing && !healthy_job {
+        let owner = pod.owner.as_ref().and_then(|owner| cluster.workloads.get(owner));
+        let owner_is_healthy = owner.is_none_or(|owner| owner.health.level == Level::Healthy);
+        // The failed attempt of a Job that succeeded since, and the evicted pod whose
+        // replacement runs, are remains and say nothing of the platform.
+        if pod.health.level > Level::Progressing && owner_is_healthy {
+            continue;
+        }
+        health.pods.add(pod.health.level == Level::Healthy);
+        if pod.health.level > Level::Progressing {
             health.findings.push(Finding {
                 level: if of_a_job { Level::Progressing } else { pod.health.level },
                 object: format!("Pod {}/{}", pod.namespace, pod.name),
@@ -177,17 +179,17 @@ pub fn assess(ownership: &Ownership, cluster: &ClusterView) -> PlatformHealth {
     health
 }
 
-fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &ObjectId, has_ttl: bool) {
+fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &ObjectId, may_be_gone: bool) {
     let (level, reason, message) = match cluster.workloads.get(id) {
         Some(workload) => (workload.health.level, workload.health.reason.clone(), workload.health.message.clone()),
-        None if has_ttl => (Level::Healthy, String::new(), String::new()),
+        None if may_be_gone => (Level::Healthy, String::new(), String::new()),
         None => (Level::Missing, "Missing".into(), "is in the release's manifest and not in the cluster".into()),
     };
-    health.workloads.add(level == Level::Healthy);
+    health.workloads.add(level <= Level::Suspended);
     if level == Level::Degraded && id.kind == "Job" {
         health.failed_jobs.push(id.clone());
     }
-    if level != Level::Healthy {
+    if level > Level::Suspended {
         health.findings.push(Finding { level, object: id.to_string(), reason, message });
     }
 }

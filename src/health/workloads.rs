@@ -135,8 +135,7 @@ pub fn job(object: &Job) -> Health {
     progressing("Running", "the Job has not completed")
 }
 
-/// Health of a claim. `WaitForFirstConsumer` leaves a claim Pending until a pod
-/// uses it, which is told by its pod, so Pending is Progressing.
+/// Health of a claim.
 #[must_use]
 pub fn claim(object: &PersistentVolumeClaim) -> Health {
     if let Some(health) = deleting(&object.metadata) {
@@ -145,7 +144,9 @@ pub fn claim(object: &PersistentVolumeClaim) -> Health {
     match object.status.as_ref().and_then(|status| status.phase.as_deref()) {
         Some("Bound") => Health::healthy(),
         Some("Lost") => Health::new(Level::Degraded, "ClaimLost", "the volume of the claim is gone"),
-        _ => progressing("ClaimPending", "the claim has no volume yet"),
+        // With WaitForFirstConsumer a claim that no pod uses stays so, rightly; a pod
+        // that waits for it is Pending itself.
+        _ => Health::new(Level::Suspended, "ClaimPending", "the claim has no volume yet"),
     }
 }
 

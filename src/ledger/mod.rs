@@ -162,6 +162,8 @@ impl Intent {
     pub fn same_chart(&self, other: &Self) -> bool {
         match (&self.digest, &other.digest) {
             (Some(a), Some(b)) => a == b,
+            // An archive that cannot be read now says nothing.
+            (None, Some(_)) if self.chart.ends_with(".tgz") => true,
             _ => self.chart == other.chart,
         }
     }
@@ -273,6 +275,12 @@ pub struct Job {
     pub accept_identity_change: bool,
     /// How many units it has started, so that names never repeat.
     pub units: u32,
+    /// How many of them were lost without a result.
+    pub lost: u32,
+    /// The unit it started last.
+    pub last_unit: String,
+    /// The node has its label.
+    pub labelled: bool,
     /// Since when everything is healthy, while it follows.
     pub healthy_since: Option<Timestamp>,
     /// Since when a Job of the platform is failed, while it follows.
@@ -309,6 +317,8 @@ pub struct FinishedJob {
 pub struct Deployed {
     /// The job that installed it.
     pub job: u32,
+    /// What the release says of its maker.
+    pub description: String,
     /// Its generation.
     pub generation: u64,
     /// What it is.
@@ -497,6 +507,9 @@ impl Ledger {
             no_hooks,
             accept_identity_change: false,
             units: 0,
+            lost: 0,
+            last_unit: String::new(),
+            labelled: false,
             healthy_since: None,
             failing_since: None,
         });
@@ -542,7 +555,7 @@ impl Ledger {
             stage: job.stage,
             result,
             error,
-            unit: job.step.map(|step| step.unit).unwrap_or_default(),
+            unit: job.last_unit,
         };
         self.history.push(finished.clone());
         let surplus = self.history.len().saturating_sub(HISTORY);
@@ -569,12 +582,13 @@ impl Ledger {
             self.identity = Some(deployed.identity.clone());
             self.deployed = Some(deployed);
         }
+        job.last_unit.clone_from(&unit);
         job.step = Some(RunningStep { unit: unit.clone(), what, started: now });
         Some(unit)
     }
 
     /// Notes how a unit ended, and returns its name.
-    pub fn close_unit(&mut self, success: bool) -> Option<String> {
+    pub fn close_unit(&mut self, success: bool, now: Timestamp) -> Option<String> {
         let job = self.job.as_mut()?;
         let step = job.step.take()?;
         match step.what {
@@ -586,10 +600,20 @@ impl Ledger {
             StepKind::Uninstall { namespace, release } => {
                 if let Some(down) = job.takedown.as_mut() {
                     down.uninstalled.push((namespace, release));
+                    // What is left has its time from the last uninstallation on.
+                    down.since = Some(now);
                 }
             }
         }
         Some(step.unit)
+    }
+
+    /// A unit vanished without a result.
+    pub fn forget_unit(&mut self) {
+        if let Some(job) = self.job.as_mut() {
+            job.step = None;
+            job.lost += 1;
+        }
     }
 
     /// Goes on to a stage of the running job.
@@ -642,6 +666,14 @@ pub struct JobFailure {
     pub cause: Cause,
 }
 
+impl Job {
+    /// What the release says of its maker, by which it is found again.
+    #[must_use]
+    pub fn description(&self) -> String {
+        format!("kaapana-agent job {} of {}", self.id, self.created)
+    }
+}
+
 impl StepKind {
     /// The word in the unit's name.
     #[must_use]
@@ -660,6 +692,7 @@ fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
     intent.digest = Some(prepared.chart_digest.clone());
     Some(Deployed {
         job: job.id,
+        description: job.description(),
         generation: job.generation,
         intent,
         identity: job.settings.identity(),

@@ -6,6 +6,7 @@
 //! shown to be the expected one holds every deployment.
 
 use crate::config::settings::{Auto, Settings};
+use crate::config::values::release_of;
 use crate::ledger::Ledger;
 use crate::state::{ClusterView, Directory, DiskIdentity, Status};
 
@@ -72,7 +73,7 @@ pub fn identity(ledger: &Ledger, directory: &Directory, cluster: Option<&Cluster
         return Verdict::bad(
             "OtherDisk",
             format!("{path} is not the disk that was recorded: {difference}"),
-            "bring the recorded disk back; a new disk is accepted only by a person",
+            "bring the recorded disk back; only if another disk is meant: kaapanactl deploy --accept-disk-change",
         );
     }
     let Some(cluster) = cluster else {
@@ -131,6 +132,23 @@ fn volumes_below(cluster: &ClusterView, directory: &Directory) -> usize {
         .values()
         .filter(|volume| volume.path.as_ref().is_some_and(|path| std::path::Path::new(path).starts_with(&directory.path)))
         .count()
+}
+
+/// Is the data that lies there of the same release (major.minor) as what is to be
+/// deployed? Another release's data wants a migration, which a person decides; an
+/// older release would corrupt it. `None`: nothing says what the data is of.
+#[must_use]
+pub fn version(settings: &Settings, directory: &Directory) -> Option<Verdict> {
+    let found = directory.version.as_deref()?;
+    let (wanted, path) = (settings.text("platform.version"), directory.path.display());
+    if release_of(found) == release_of(wanted) {
+        return Some(Verdict::good(format!("the data under {path} is of version {found}")));
+    }
+    Some(Verdict::bad(
+        "OtherRelease",
+        format!("the data under {path} is of version {found}, and {wanted} is configured"),
+        "data of another release wants a migration, which this agent does not do yet; set platform.version to a version of the data's release",
+    ))
 }
 
 /// Can the platform write to it?

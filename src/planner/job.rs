@@ -3,20 +3,24 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::step::{Plan, Step};
-use super::{Inputs, interlock, release};
+use super::{Inputs, interlock, preflight, release};
+use crate::config::settings::Auto;
 use crate::health::platform::PlatformHealth;
 use crate::health::{Level, platform::Ownership};
-use crate::ledger::{Cause, Job, JobKind, JobResult, RunningStep, Stage, StepKind, TakeDown};
-use crate::state::{ClusterView, ObjectId, Phase, Release, Status, StepResult, StepState};
+use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, RunningStep, Stage, StepKind, TakeDown};
+use crate::state::{ClusterView, Condition, ObjectId, Phase, Release, Status, StepResult, StepState};
+
+/// How often a job starts a unit again that was lost.
+const MOST_LOST: u32 = 3;
 
 /// What the job does next.
 #[must_use]
-pub fn next(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHealth>) -> Plan {
+pub fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
     if let Some(step) = &job.step {
         return running(inputs, job, step);
     }
     match job.stage {
-        Stage::Prepare => prepare(inputs, job),
+        Stage::Prepare => prepare(inputs, job, conditions),
         Stage::TakeDown => take_down(inputs, job),
         Stage::Install => install(inputs, job),
         Stage::Follow => follow(inputs, job, health),
@@ -52,10 +56,22 @@ fn running(inputs: &Inputs<'_>, job: &Job, step: &RunningStep) -> Plan {
     let limit = after(job, "deployment.helm_timeout", step.started) + SignedDuration::from_mins(2);
     let seen = inputs.snapshot.step.fresh().filter(|seen| seen.unit == step.unit);
     match seen.map(|seen| &seen.state) {
+        None | Some(StepState::Running) if inputs.now >= limit => {
+            let message = format!("{what} in {} has not ended, and did not end at its limit", step.unit);
+            act(job, message.clone(), timeout("StepTimeout", message, Cause::Platform))
+        }
         None | Some(StepState::Running) => wait(job, format!("{what} ({})", step.unit), limit),
         Some(StepState::Ended(result)) => act(job, format!("{what}: ended"), ended(inputs, step, result)),
+        Some(StepState::Absent) if job.lost >= MOST_LOST => {
+            let message = format!("{what}: its unit was lost {} times", job.lost + 1);
+            act(job, message.clone(), Step::fail("UnitLost", message, Cause::Interrupted))
+        }
         Some(StepState::Absent) => act(job, format!("{what}: lost"), Step::ForgetStep),
     }
+}
+
+fn timeout(reason: &str, message: impl Into<String>, cause: Cause) -> Step {
+    Step::FinishJob { result: JobResult::Timeout, reason: reason.into(), message: message.into(), cause, tail: Vec::new() }
 }
 
 fn describe(what: &StepKind) -> String {
@@ -115,12 +131,33 @@ fn speaks_of_the_api(line: &str) -> bool {
     .any(|words| line.contains(words))
 }
 
-fn prepare(inputs: &Inputs<'_>, job: &Job) -> Plan {
+fn prepare(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
+    let limit = after(job, "deployment.deadline", job.created);
     let Some(prepared) = &job.prepared else {
+        // A deployment is made for this machine, so the machine must have been seen.
+        if let Some(unseen) = unseen(inputs, job) {
+            return past(inputs, job, limit, &format!("{unseen} could not be seen"), Cause::Interrupted)
+                .unwrap_or_else(|| wait(job, format!("waiting to see {unseen}"), limit));
+        }
         return act(job, "bringing the chart and its values in hand", Step::Prepare);
     };
+    // The last moment in which nothing was touched: what came up meanwhile counts.
+    if job.requester.is_none() {
+        if let Some(pause) = inputs.ledger.paused(inputs.now) {
+            return wait(job, format!("everything is in hand; paused: {}", pause.reason), pause.until.unwrap_or(Timestamp::MAX));
+        }
+        let desired = inputs.ledger.desired == Desired::Deployed;
+        if !desired || inputs.ledger.generation != job.generation {
+            let message = "the configuration was changed meanwhile";
+            return act(job, message, skipped(message));
+        }
+    }
+    let holds = preflight::holds(JobKind::Deploy, conditions);
+    if let Some(hold) = holds.first() {
+        return past(inputs, job, limit, &hold.message, Cause::Interrupted)
+            .unwrap_or_else(|| wait(job, format!("waiting: {}", hold.message), limit));
+    }
     let Some(served) = inputs.snapshot.kinds.fresh() else {
-        let limit = after(job, "deployment.deadline", job.created);
         return past(inputs, job, limit, "the API server did not say which kinds it serves", Cause::Api)
             .unwrap_or_else(|| wait(job, "waiting for the kinds the API server serves", limit));
     };
@@ -129,16 +166,45 @@ fn prepare(inputs: &Inputs<'_>, job: &Job) -> Plan {
         let message = format!("the chart wants kinds the API server does not serve: {}", missing.join(", "));
         return act(job, "the chart cannot be installed", Step::fail("KindNotServed", message, Cause::Kinds(missing)));
     }
-    if let Some(step) = disk_lost(inputs, job) {
-        return act(job, "the data disk went away", step);
-    }
     act(job, "everything is in hand", Step::Advance { stage: Stage::TakeDown })
 }
 
-/// The interlock once more, in the last moment before anything is written.
-fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Step> {
-    let Some(disks) = inputs.snapshot.disks.fresh() else {
-        return Some(Step::fail("DiskUnknown", "the data directories cannot be seen", Cause::Interrupted));
+/// What a deployment takes from the machine and was not seen yet.
+fn unseen(inputs: &Inputs<'_>, job: &Job) -> Option<&'static str> {
+    let snapshot = inputs.snapshot;
+    if snapshot.system.fresh().is_none() {
+        return Some("the memory");
+    }
+    if inputs.node().is_none() {
+        return Some("this machine's node in the cluster");
+    }
+    if inputs.chart(&job.settings).is_none() {
+        return Some("the chart");
+    }
+    let asked = job.settings.auto("deployment.gpu_support") == Auto::Auto;
+    // NVML that hangs is no GPU that can be used.
+    (asked && snapshot.gpu == crate::state::Observed::Pending).then_some("the GPU")
+}
+
+fn skipped(message: &str) -> Step {
+    Step::FinishJob {
+        result: JobResult::Skipped,
+        reason: String::new(),
+        message: message.into(),
+        cause: Cause::Interrupted,
+        tail: Vec::new(),
+    }
+}
+
+/// The interlock once more, in the last moment before anything is written. What is
+/// not known is waited for.
+fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
+    let limit = after(job, "deployment.deadline", job.created);
+    let unknown = |what: &str| {
+        past(inputs, job, limit, what, Cause::Interrupted).unwrap_or_else(|| wait(job, format!("waiting: {what}"), limit))
+    };
+    let Some(disks) = inputs.disks(&job.settings) else {
+        return Some(unknown("the data directories cannot be seen"));
     };
     let cluster = inputs.snapshot.cluster.fresh().map(AsRef::as_ref);
     [&disks.fast, &disks.slow].into_iter().find_map(|directory| {
@@ -148,21 +214,15 @@ fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Step> {
             interlock::writable(directory),
         ];
         let bad = verdicts.into_iter().find(|verdict| verdict.status != Status::True)?;
-        Some(Step::fail(bad.reason, bad.message, Cause::Interrupted))
+        Some(match bad.status {
+            Status::Unknown => unknown(&bad.message),
+            _ => act(job, "the data disk went away", Step::fail(bad.reason, bad.message, Cause::Interrupted)),
+        })
     })
 }
 
 fn past(inputs: &Inputs<'_>, job: &Job, limit: Timestamp, message: &str, cause: Cause) -> Option<Plan> {
-    (inputs.now >= limit).then(|| {
-        let step = Step::FinishJob {
-            result: JobResult::Timeout,
-            reason: "DeadlineExceeded".into(),
-            message: message.into(),
-            cause,
-            tail: Vec::new(),
-        };
-        act(job, message, step)
-    })
+    (inputs.now >= limit).then(|| act(job, message, timeout("DeadlineExceeded", message, cause)))
 }
 
 fn take_down(inputs: &Inputs<'_>, job: &Job) -> Plan {
@@ -171,9 +231,13 @@ fn take_down(inputs: &Inputs<'_>, job: &Job) -> Plan {
         return past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
             .unwrap_or_else(|| wait(job, format!("waiting for the cluster: {}", inputs.snapshot.cluster.reason()), limit));
     };
-    let Some(down) = &job.takedown else { return begin_take_down(inputs, job, cluster) };
-    let ownership = inputs.ownership();
-    let present: Vec<&Release> = ownership.as_ref().map(|own| own.releases(cluster)).unwrap_or_default();
+    if let Some(hold) = inputs.ledger.deployed.as_ref().and_then(|deployed| release::foreign_root(inputs, deployed)) {
+        return act(job, "the release is not ours", Step::fail(&hold.reason, hold.message, Cause::Platform));
+    }
+    // Only what the ledger says the agent installed, and what that installed.
+    let ownership = inputs.ledger.deployed.as_ref().map(|deployed| &deployed.ownership);
+    let present: Vec<&Release> = ownership.map(|own| own.releases(cluster)).unwrap_or_default();
+    let Some(down) = &job.takedown else { return begin_take_down(job, &present) };
     let key = |release: &Release| (release.namespace.clone(), release.name.clone());
     let next = present.iter().find(|release| !down.uninstalled.contains(&key(release)));
     if let Some(release) = next {
@@ -194,12 +258,7 @@ fn take_down(inputs: &Inputs<'_>, job: &Job) -> Plan {
         .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
 }
 
-fn begin_take_down(inputs: &Inputs<'_>, job: &Job, cluster: &ClusterView) -> Plan {
-    // Only what the ledger says the agent installed, and what that installed.
-    let ours: Vec<&Release> = match (&inputs.ledger.deployed, inputs.ownership()) {
-        (Some(_), Some(ownership)) => ownership.releases(cluster),
-        _ => Vec::new(),
-    };
+fn begin_take_down(job: &Job, ours: &[&Release]) -> Plan {
     let objects =
         ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone()).collect();
     let releases = ours.iter().map(|release| (release.namespace.clone(), release.name.clone())).collect();
@@ -231,11 +290,10 @@ fn install(inputs: &Inputs<'_>, job: &Job) -> Plan {
     if let Some(found) = cluster.releases.get(&(own.namespace.clone(), own.root.clone())) {
         return found_release(job, &own, found);
     }
-    if let Some(step) = disk_lost(inputs, job) {
-        return act(job, "the data disk went away", step);
+    if let Some(plan) = disk_lost(inputs, job) {
+        return plan;
     }
-    let unlabelled = cluster.nodes.values().all(|node| node.role.is_none());
-    if unlabelled && let Some(node) = cluster.nodes.values().next() {
+    if let Some(node) = inputs.node().filter(|node| node.role.is_none() && !job.labelled) {
         return act(job, "labelling the node", Step::LabelNode { node: node.name.clone() });
     }
     act(job, "installing the chart", Step::Install)
@@ -243,7 +301,7 @@ fn install(inputs: &Inputs<'_>, job: &Job) -> Plan {
 
 /// No unit is known and the root release is there: whose is it?
 fn found_release(job: &Job, own: &Ownership, found: &Release) -> Plan {
-    let mine = found.description.contains(&description(job));
+    let mine = found.description == job.description();
     match (mine, found.status.as_str()) {
         (true, "deployed") => act(job, "the chart is installed", Step::Advance { stage: Stage::Follow }),
         _ if job.units > 0 => {
@@ -255,12 +313,6 @@ fn found_release(job: &Job, own: &Ownership, found: &Release) -> Plan {
             act(job, "the release is not ours", Step::fail("ReleaseNotOurs", message, Cause::Platform))
         }
     }
-}
-
-/// What the release says of its maker, by which it is found again.
-#[must_use]
-pub fn description(job: &Job) -> String {
-    format!("kaapana-agent job {} of {}", job.id, job.created)
 }
 
 fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHealth>) -> Plan {

@@ -17,9 +17,10 @@ pub mod step;
 
 use jiff::Timestamp;
 
+use crate::config::Settings;
 use crate::health::platform::{self, Ownership, PlatformHealth};
 use crate::ledger::{Desired, Ledger};
-use crate::state::{Condition, Snapshot};
+use crate::state::{Chart, Condition, Disks, Node, Snapshot};
 pub use step::{Hold, Plan, Step};
 
 /// What a decision is made of.
@@ -48,7 +49,39 @@ impl Inputs<'_> {
     #[must_use]
     pub fn health(&self) -> Option<PlatformHealth> {
         let cluster = self.snapshot.cluster.fresh()?;
-        Some(platform::assess(&self.ownership()?, cluster))
+        let settled = self.ledger.deployed.as_ref().is_some_and(|deployed| deployed.healthy);
+        Some(platform::assess(&self.ownership()?, cluster, settled))
+    }
+
+    /// The chart, if what was seen last is the one these settings name.
+    #[must_use]
+    pub fn chart(&self, settings: &Settings) -> Option<&Chart> {
+        self.snapshot.chart.last().filter(|chart| match chart {
+            Chart::File { path, .. } => path.as_os_str() == settings.text("deployment.chart_path"),
+            Chart::Registry { version, .. } => {
+                settings.text("deployment.chart_path").is_empty() && version == settings.text("platform.version")
+            }
+        })
+    }
+
+    /// The data directories, if what was seen last are those of these settings.
+    #[must_use]
+    pub fn disks(&self, settings: &Settings) -> Option<&Disks> {
+        self.snapshot
+            .disks
+            .fresh()
+            .filter(|disks| disks.fast.path == settings.fast_dir() && disks.slow.path == settings.slow_dir())
+    }
+
+    /// The node the platform runs on: the only one, or the one of this machine's name.
+    #[must_use]
+    pub fn node(&self) -> Option<&Node> {
+        let nodes = &self.snapshot.cluster.fresh()?.nodes;
+        let own = self.snapshot.system.last().map(|system| system.host_name.to_ascii_lowercase());
+        match nodes.len() {
+            1 => nodes.values().next().map(AsRef::as_ref),
+            _ => nodes.get(&own?).map(AsRef::as_ref),
+        }
     }
 }
 
@@ -68,7 +101,7 @@ fn decide(inputs: &Inputs<'_>, conditions: &[Condition], health: Option<&Platfor
         return release::unconfigured(inputs);
     };
     if let Some(job) = &inputs.ledger.job {
-        return job::next(inputs, job, health);
+        return job::next(inputs, job, conditions, health);
     }
     match inputs.ledger.desired {
         Desired::Undeployed => release::toward_undeployed(inputs, conditions, health),

@@ -10,13 +10,17 @@ use crate::health::Level;
 use crate::ledger::JobKind;
 use crate::state::{Chart, Condition, Directory, Gpu, Observed, Severity, Status, Tools};
 
-/// MicroK8s' units; each must be active.
+/// MicroK8s' units. Without one of the first two nothing runs; the others are switched
+/// off on some sites for good reasons (another datastore, a stable address).
 pub const UNITS: [&str; 4] = [
     "snap.microk8s.daemon-kubelite.service",
     "snap.microk8s.daemon-containerd.service",
     "snap.microk8s.daemon-k8s-dqlite.service",
     "snap.microk8s.daemon-apiserver-kicker.service",
 ];
+
+/// How many of [`UNITS`] a deployment cannot do without.
+const ESSENTIAL: usize = 2;
 
 /// Checks that must not fail before a platform is taken down.
 const UNDEPLOY_NEEDS: [&str; 3] = ["helm.binary", "microk8s.credentials", "microk8s.api"];
@@ -169,13 +173,23 @@ fn services(inputs: &Inputs<'_>, list: &mut List) {
         let advice = "install it: snap install microk8s --classic";
         return list.add(id, Severity::Critical, Status::False, "NotInstalled", "MicroK8s is not installed", advice);
     }
-    let down: Vec<String> = units
-        .iter()
-        .filter(|(_, unit)| unit.active != "active" && unit.load != "not-found")
-        .map(|(name, unit)| format!("{name} is {} ({})", unit.active, unit.sub))
-        .collect();
+    let down = |names: &[&str]| -> Vec<String> {
+        let states = names.iter().filter_map(|name| Some((*name, units.get(*name)?)));
+        states
+            .filter(|(_, unit)| unit.active != "active" && unit.load != "not-found")
+            .map(|(name, unit)| format!("{name} is {} ({})", unit.active, unit.sub))
+            .collect()
+    };
+    let auxiliary = down(&UNITS[ESSENTIAL..]);
+    if auxiliary.is_empty() {
+        list.good("microk8s.auxiliary", Severity::Warning, "the further units of MicroK8s are active");
+    } else {
+        let advice = "nothing, if it was switched off on purpose; else look at journalctl -u with the unit's name";
+        list.add("microk8s.auxiliary", Severity::Warning, Status::False, "NotActive", auxiliary.join("; "), advice);
+    }
+    let down = down(&UNITS[..ESSENTIAL]);
     if down.is_empty() {
-        list.good(id, Severity::Critical, "all units of MicroK8s are active");
+        list.good(id, Severity::Critical, "the units of MicroK8s are active");
     } else {
         let advice = "look at journalctl -u with the unit's name; microk8s start";
         list.add(id, Severity::Critical, Status::False, "NotActive", down.join("; "), advice);
@@ -261,9 +275,13 @@ fn disks(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
     let observed = &inputs.snapshot.disks;
     for name in ["fast", "slow"] {
         let id = |what: &str| format!("disk.{name}.{what}");
-        let Some(disks) = observed.fresh() else {
+        let Some(disks) = inputs.disks(settings) else {
             for what in ["mounted", "identity", "writable", "space"] {
-                list.unknown(&id(what), Severity::Critical, observed);
+                match observed.fresh() {
+                    // What was seen is of other settings.
+                    Some(_) => list.unknown::<()>(&id(what), Severity::Critical, &Observed::Pending),
+                    None => list.unknown(&id(what), Severity::Critical, observed),
+                }
             }
             continue;
         };
@@ -272,6 +290,11 @@ fn disks(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
         let cluster = inputs.snapshot.cluster.fresh().map(AsRef::as_ref);
         list.verdict(&id("identity"), Severity::Critical, interlock::identity(inputs.ledger, directory, cluster));
         list.verdict(&id("writable"), Severity::Critical, interlock::writable(directory));
+        if name == "fast"
+            && let Some(verdict) = interlock::version(settings, directory)
+        {
+            list.verdict("disk.fast.version", Severity::Critical, verdict);
+        }
         let (verdict, critical) = interlock::space(settings, directory);
         let severity = if critical || verdict.status == Status::Unknown { Severity::Critical } else { Severity::Warning };
         list.verdict(&id("space"), severity, verdict);
@@ -324,7 +347,8 @@ fn chart(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
         );
     }
     let observed = &inputs.snapshot.chart;
-    match observed.fresh() {
+    match inputs.chart(settings) {
+        None if observed.fresh().is_some() => list.unknown::<()>(id, Severity::Critical, &Observed::Pending),
         None => list.unknown(id, Severity::Critical, observed),
         Some(Chart::File { path, digest: Err(error) }) => list.add(
             id,

@@ -10,7 +10,7 @@ use crate::config::values::{self, UnsupportedVersion};
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
 use crate::ledger::{Cause, Deployed, Failure, Intent, JobKind};
-use crate::state::{Condition, Phase, Snapshot};
+use crate::state::{Condition, Phase, Release, Snapshot};
 
 /// A machine that stands for any: for what does not depend on one.
 #[must_use]
@@ -44,8 +44,11 @@ pub fn unconfigured(inputs: &Inputs<'_>) -> Plan {
 /// Undeployed is wanted.
 #[must_use]
 pub fn toward_undeployed(inputs: &Inputs<'_>, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
-    if inputs.ledger.deployed.is_none() {
+    let Some(deployed) = &inputs.ledger.deployed else {
         return with_pause(inputs, Plan::rest(Phase::Undeployed, "undeployed, as wished"));
+    };
+    if let Some(hold) = foreign_root(inputs, deployed) {
+        return held(inputs, health, vec![hold], Phase::NeedsOperator);
     }
     let step = Step::StartJob { kind: JobKind::Undeploy, reason: "the desired state is undeployed".into() };
     guarded(inputs, JobKind::Undeploy, None, step, conditions, health)
@@ -59,7 +62,7 @@ pub fn toward_deployed(
     conditions: &[Condition],
     health: Option<&PlatformHealth>,
 ) -> Plan {
-    let Some(chart) = inputs.snapshot.chart.last() else {
+    let Some(chart) = inputs.chart(settings) else {
         let phase = running_phase(inputs, health).unwrap_or((Phase::Blocked, "looking at the node".into()));
         return with_pause(inputs, Plan::rest(phase.0, phase.1));
     };
@@ -87,6 +90,12 @@ fn converge(
     conditions: &[Condition],
     health: Option<&PlatformHealth>,
 ) -> Plan {
+    if let Some(hold) = foreign_root(inputs, deployed) {
+        return held(inputs, health, vec![hold], Phase::NeedsOperator);
+    }
+    if let Some(hold) = other_identity(inputs, settings) {
+        return held(inputs, health, vec![hold], Phase::Blocked);
+    }
     let difference = if !deployed.installed {
         Some("the last installation did not end well".to_owned())
     } else if root_is_gone(inputs, deployed) {
@@ -101,9 +110,6 @@ fn converge(
         }
         return settled(inputs, deployed, health);
     };
-    if let Some(hold) = other_identity(inputs, settings) {
-        return held(inputs, health, vec![hold], Phase::Blocked);
-    }
     if settings.text("agent.on_change") == "plan" && deployed.installed {
         let hold = Hold::new(
             "ChangePlanned",
@@ -146,25 +152,47 @@ pub fn root_is_gone(inputs: &Inputs<'_>, deployed: &Deployed) -> bool {
     !cluster.releases.contains_key(&key)
 }
 
-/// A root release that the agent did not install.
-fn stranger(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
-    let ownership = Ownership::of(settings);
+/// Under the root release's name stands something that cannot be shown to be what
+/// the agent installed. Helm's word for a release that is `deployed` is the one it
+/// was given at the installation; while it fails or goes away it says its own.
+#[must_use]
+pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
     let cluster = inputs.snapshot.cluster.fresh()?;
-    let release = cluster.releases.get(&(ownership.namespace.clone(), ownership.root.clone()))?;
-    Some(Hold::new(
+    let root = cluster.releases.get(&(deployed.ownership.namespace.clone(), deployed.ownership.root.clone()))?;
+    if !root.readable {
+        let message = format!("the release {}/{} is there and cannot be read", root.namespace, root.name);
+        return Some(Hold::new("ReleaseNotReadable", message, "a newer kaapana-agent may read it; nothing is touched"));
+    }
+    let ours = root.status != "deployed" || root.description == deployed.description;
+    (!ours).then(|| not_ours(root))
+}
+
+fn not_ours(release: &Release) -> Hold {
+    Hold::new(
         "ReleaseNotOurs",
         format!(
             "the release {}/{} (chart {} {}, {}) is there and was not installed by this agent",
             release.namespace, release.name, release.chart, release.chart_version, release.status
         ),
         "nothing is touched; undeploy it the way it was deployed, then the agent deploys",
-    ))
+    )
+}
+
+/// A root release that the agent did not install.
+fn stranger(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
+    let ownership = Ownership::of(settings);
+    let cluster = inputs.snapshot.cluster.fresh()?;
+    let release = cluster.releases.get(&(ownership.namespace.clone(), ownership.root.clone()))?;
+    Some(not_ours(release))
 }
 
 /// What forbids a deployment that a person asks for.
 #[must_use]
 pub fn refusal(inputs: &Inputs<'_>, settings: &Settings, accept_identity_change: bool) -> Option<Hold> {
-    let foreign = if inputs.ledger.deployed.is_none() { stranger(inputs, settings) } else { None };
+    let foreign = match &inputs.ledger.deployed {
+        None => stranger(inputs, settings),
+        Some(deployed) => foreign_root(inputs, deployed),
+    };
     foreign.or_else(|| other_identity(inputs, settings).filter(|_| !accept_identity_change))
 }
 
@@ -287,7 +315,9 @@ fn guarded(
         let base = running_phase(inputs, health).unwrap_or((Phase::Blocked, "paused".into()));
         return with_pause(inputs, Plan::rest(base.0, base.1).holds(vec![hold]));
     }
-    held(inputs, health, holds, phase).wake(wake)
+    let plan = held(inputs, health, holds, phase);
+    let wake = [plan.wake_at, wake].into_iter().flatten().min();
+    plan.wake(wake)
 }
 
 /// The steps a job takes, as far as they can be foreseen.
@@ -378,7 +408,15 @@ fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
             return if gone { Retry::Now } else { Retry::WhenCauseIsGone };
         }
         Cause::Api => api_is_back(inputs.snapshot),
-        Cause::Interrupted => true,
+        Cause::Interrupted => {
+            // Not at once: what interrupted it may go on for a moment.
+            let at = failure.at + SignedDuration::from_secs(15 << failure.attempts.clamp(1, 6).saturating_sub(1));
+            return match inputs.now {
+                _ if i64::from(failure.attempts) > most => Retry::Never,
+                now if now >= at => Retry::Now,
+                _ => Retry::At(at),
+            };
+        }
     };
     if i64::from(failure.attempts) > most {
         return Retry::Never;

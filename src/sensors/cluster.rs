@@ -265,8 +265,9 @@ fn reduce_release(secret: &core::Secret) -> Option<Reduced> {
     match release::decode(secret) {
         Ok(release) => Some(Reduced::Release(key, Arc::new(release))),
         Err(error) => {
-            tracing::debug!(secret = %format!("{}/{}", key.0, key.1), %error, "a release secret cannot be read");
-            None
+            // It is there: what cannot be read must not look like what is gone.
+            tracing::warn!(secret = %format!("{}/{}", key.0, key.1), %error, "a release secret cannot be read");
+            release::from_labels(secret).map(|release| Reduced::Release(key, Arc::new(release)))
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc;
 
-use super::{Observation, Observations, SettingsInForce};
+use super::{Observation, Observations, SettingsInForce, patience};
 use crate::paths::Paths;
 use crate::state::{Directory, DiskIdentity, Disks, Observed};
 use crate::systemd::unescape_mount_name;
@@ -38,11 +38,18 @@ pub async fn run(paths: Arc<Paths>, mut settings: SettingsInForce, observations:
     };
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looking = None;
     loop {
         let in_force = settings.borrow_and_update().clone();
         if let Some(in_force) = in_force {
             let wanted = (in_force.fast_dir(), in_force.slow_dir());
-            let seen = look_patiently(&paths, wanted).await;
+            let of = Arc::clone(&paths);
+            // While a look hangs no second one is begun.
+            let seen = match patience::ask(&mut looking, PATIENCE, move || look(&of, &wanted.0, &wanted.1)).await {
+                Ok(Ok(disks)) => Observed::Fresh(disks),
+                Ok(Err(error)) => Observed::Unknown { reason: format!("{}: {error}", paths.mountinfo.display()) },
+                Err(reason) => Observed::Unknown { reason: format!("the file systems of the data directories: {reason}") },
+            };
             if observations.send(Observation::Disks(seen)).await.is_err() {
                 return;
             }
@@ -77,17 +84,6 @@ fn announce_changes(table: std::fs::File) -> mpsc::Receiver<()> {
         tracing::warn!(%error, "mounts are not announced, they are looked at by period");
     }
     changes
-}
-
-async fn look_patiently(paths: &Arc<Paths>, wanted: (PathBuf, PathBuf)) -> Observed<Disks> {
-    let of = Arc::clone(paths);
-    let looking = tokio::task::spawn_blocking(move || look(&of, &wanted.0, &wanted.1));
-    match tokio::time::timeout(PATIENCE, looking).await {
-        Ok(Ok(Ok(disks))) => Observed::Fresh(disks),
-        Ok(Ok(Err(error))) => Observed::Unknown { reason: format!("{}: {error}", paths.mountinfo.display()) },
-        Ok(Err(error)) => Observed::Unknown { reason: error.to_string() },
-        Err(_) => Observed::Unknown { reason: format!("a file system has not answered for {} s", PATIENCE.as_secs()) },
-    }
 }
 
 /// One look at both directories. May block on a hung file system.
@@ -194,16 +190,34 @@ fn mount_of<'m>(mounts: &'m [Mount], path: &Path) -> Option<&'m Mount> {
     mounts.iter().filter(|mount| path.starts_with(&mount.point)).max_by_key(|mount| mount.point.components().count())
 }
 
-fn directory(paths: &Paths, mounts: &[Mount], declared: &[PathBuf], path: &Path) -> Directory {
+/// The path with its links followed, as far as it exists: a data directory may be a
+/// link to a disk, and only the disk's own path shows whether that is mounted.
+fn resolve(path: &Path) -> PathBuf {
+    if let Ok(target) = std::fs::read_link(path)
+        && !path.exists()
+    {
+        // A link to a disk that is not there.
+        return path.parent().map_or(target.clone(), |parent| resolve(parent).join(target));
+    }
+    match (std::fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => resolve(parent).join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
+fn directory(paths: &Paths, mounts: &[Mount], declared: &[PathBuf], configured: &Path) -> Directory {
+    let path = &resolve(configured);
     let expected_mounts: Vec<PathBuf> =
         declared.iter().filter(|point| path.starts_with(point) && point.as_path() != Path::new("/")).cloned().collect();
     let missing_mounts: Vec<PathBuf> =
         expected_mounts.iter().filter(|point| !mounts.iter().any(|mount| mount.point == **point)).cloned().collect();
     let mount = mount_of(mounts, path);
     let mut seen = Directory {
-        path: path.to_path_buf(),
+        path: configured.to_path_buf(),
         exists: false,
         empty: None,
+        version: None,
         missing_mounts,
         expected_mounts,
         mount_point: mount.map(|mount| mount.point.clone()).unwrap_or_default(),
@@ -231,6 +245,7 @@ fn directory(paths: &Paths, mounts: &[Mount], declared: &[PathBuf], path: &Path)
             Ok((empty, marker)) => {
                 seen.empty = Some(empty);
                 seen.identity.marker = marker;
+                seen.version = first_line(&path.join("version"));
             }
             Err(error) => seen.error = Some(format!("{}: {error}", path.display())),
         }
@@ -255,6 +270,13 @@ fn contents(path: &Path) -> std::io::Result<(bool, Option<String>)> {
         Err(error) => return Err(error),
     };
     Ok((empty, marker))
+}
+
+/// The first line of a small file, when it can be read and says something.
+fn first_line(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut std::io::Read::take(std::fs::File::open(path).ok()?, 4096), &mut text).ok()?;
+    text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
 }
 
 /// What identifies the file system, without opening its device.

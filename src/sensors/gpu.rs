@@ -8,7 +8,7 @@ use std::time::Duration;
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
-use super::{Observation, Observations};
+use super::{Observation, Observations, patience};
 use crate::state::{Gpu, Observed};
 
 /// How often it looks.
@@ -21,29 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn run(observations: Observations) {
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut outstanding = None;
     loop {
         ticks.tick().await;
-        let mut asked = tokio::task::spawn_blocking(look);
-        let seen = match tokio::time::timeout(PATIENCE, &mut asked).await {
-            Ok(answer) => answered(answer),
-            Err(_) => {
-                let late = Observed::Unknown { reason: format!("NVML has not answered for {} s", PATIENCE.as_secs()) };
-                if observations.send(Observation::Gpu(late)).await.is_err() {
-                    return;
-                }
-                answered(asked.await)
-            }
+        let seen = match patience::ask(&mut outstanding, PATIENCE, look).await {
+            Ok(gpu) => Observed::Fresh(gpu),
+            Err(reason) => Observed::Unknown { reason: format!("NVML: {reason}") },
         };
         if observations.send(Observation::Gpu(seen)).await.is_err() {
             return;
         }
-    }
-}
-
-fn answered(answer: Result<Gpu, tokio::task::JoinError>) -> Observed<Gpu> {
-    match answer {
-        Ok(gpu) => Observed::Fresh(gpu),
-        Err(error) => Observed::Unknown { reason: error.to_string() },
     }
 }
 

@@ -10,12 +10,14 @@
 //! * [`release`]: Helm's release secrets, decoded;
 //! * [`disk`]: mounts, by events of the kernel, and free space;
 //! * [`gpu`]: NVML; [`system`]: memory and processors;
+//! * [`patience`]: questions that may hang;
 //! * [`tools`]: MicroK8s' files and the configured chart.
 
 pub mod api;
 pub mod cluster;
 pub mod disk;
 pub mod gpu;
+pub mod patience;
 pub mod release;
 pub mod system;
 pub mod tools;

@@ -83,6 +83,26 @@ pub fn decode(secret: &Secret) -> Result<Release, ReleaseError> {
     decode_bytes(&data.0)
 }
 
+/// What the labels of a release secret say, for one whose contents cannot be read.
+#[must_use]
+pub fn from_labels(secret: &Secret) -> Option<Release> {
+    let label = |key: &str| secret.metadata.labels.as_ref()?.get(key).cloned();
+    Some(Release {
+        name: label("name")?,
+        namespace: secret.metadata.namespace.clone()?,
+        revision: label("version")?.parse().ok()?,
+        status: label("status")?,
+        description: String::new(),
+        chart: String::new(),
+        chart_version: String::new(),
+        global_release_name: None,
+        global_instance_uid: None,
+        global_hostname: None,
+        objects: Vec::new(),
+        readable: false,
+    })
+}
+
 /// Reads the contents of a release secret.
 ///
 /// # Errors
@@ -96,7 +116,7 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
     let global = |key: &str| {
         let at = |values: &Option<Json>| {
             let value = values.as_ref()?.get("global")?.get(key)?;
-            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            (!value.is_null()).then(|| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         };
         at(&stored.config).or_else(|| at(&stored.chart.values))
     };
@@ -112,6 +132,7 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
         chart_version: stored.chart.metadata.version,
         name: stored.name,
         namespace: stored.namespace,
+        readable: true,
     })
 }
 

@@ -33,6 +33,7 @@ pub fn look(system: &mut sysinfo::System) -> System {
     system.refresh_memory();
     let load5 = sysinfo::System::load_average().map_or(0.0, |load| load.five);
     System {
+        host_name: sysinfo::System::host_name().unwrap_or_default(),
         memory_mib: system.total_memory() / MIB,
         available_mib: system.available_memory() / MIB / 64 * 64,
         processors: std::thread::available_parallelism().map_or(1, usize::from),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Observation, Observations, SettingsInForce};
+use super::{Observation, Observations, SettingsInForce, patience};
 use crate::config::Settings;
 use crate::config::values::hex;
 use crate::paths::Paths;
@@ -21,33 +21,53 @@ const PERIOD: Duration = Duration::from_secs(3);
 /// The largest chart archive that is read, in bytes.
 pub const MAX_CHART_BYTES: u64 = 256 * 1024 * 1024;
 
+/// How long a file system may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A file that was changed less long ago may still be written.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// Looks until the receiver is gone.
 pub async fn run(paths: Arc<Paths>, mut settings: SettingsInForce, observations: Observations) {
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut sent_tools = None;
-    let mut sent_chart = None;
-    let mut known = None;
+    let mut sent = None;
+    let mut known: Known = None;
+    let mut outstanding = None;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            changed = settings.changed() => if changed.is_err() { return },
+            // What was sent was of other settings.
+            changed = settings.changed() => if changed.is_err() { return } else { sent = None },
         }
-        let tools = look(&paths);
-        if sent_tools.as_ref() != Some(&tools) {
-            sent_tools = Some(tools.clone());
-            if observations.send(Observation::Tools(Observed::Fresh(tools))).await.is_err() {
-                return;
+        let (of, in_force, before) = (Arc::clone(&paths), settings.borrow_and_update().clone(), known.clone());
+        let looked = patience::ask(&mut outstanding, PATIENCE, move || {
+            let tools = look(&of);
+            (tools, in_force.map(|settings| chart(&settings, before)))
+        });
+        let (tools, chart) = match looked.await {
+            Ok((tools, chart)) => {
+                let chart = chart.and_then(|(chart, now_known)| {
+                    known = now_known;
+                    chart
+                });
+                (Observed::Fresh(tools), chart.map(Observed::Fresh))
             }
+            Err(reason) => (Observed::Unknown { reason: reason.clone() }, Some(Observed::Unknown { reason })),
+        };
+        if sent.as_ref() == Some(&(tools.clone(), chart.clone())) {
+            continue;
         }
-        let in_force = settings.borrow_and_update().clone();
-        let Some(in_force) = in_force else { continue };
-        let chart = chart(&in_force, &mut known).await;
-        if sent_chart.as_ref() != Some(&chart) {
-            sent_chart = Some(chart.clone());
-            if observations.send(Observation::Chart(Observed::Fresh(chart))).await.is_err() {
-                return;
+        sent = Some((tools.clone(), chart.clone()));
+        let told = async {
+            observations.send(Observation::Tools(tools)).await.ok()?;
+            match chart {
+                Some(chart) => observations.send(Observation::Chart(chart)).await.ok(),
+                None => Some(()),
             }
+        };
+        if told.await.is_none() {
+            return;
         }
     }
 }
@@ -82,35 +102,28 @@ struct Stamp {
 
 type Known = Option<(Stamp, Result<String, String>)>;
 
-/// The chart these settings name.
-async fn chart(settings: &Settings, known: &mut Known) -> Chart {
+/// The chart these settings name; `None` while its archive is being written.
+fn chart(settings: &Settings, known: Known) -> (Option<Chart>, Known) {
     let configured = settings.text("deployment.chart_path");
     if configured.is_empty() {
-        return Chart::Registry {
-            reference: format!("oci://{}/{}", settings.text("registry.url"), settings.release_name()),
-            version: settings.text("platform.version").to_owned(),
-        };
+        let reference = format!("oci://{}/{}", settings.text("registry.url"), settings.release_name());
+        return (Some(Chart::Registry { reference, version: settings.text("platform.version").to_owned() }), None);
     }
     let path = PathBuf::from(configured);
-    let digest = match stamp(&path) {
-        Err(message) => {
-            *known = None;
-            Err(message)
+    match (stamp(&path), known) {
+        (Err(message), _) => (Some(Chart::File { path, digest: Err(message) }), None),
+        (Ok(stamp), Some((of, digest))) if of == stamp => {
+            (Some(Chart::File { path, digest: digest.clone() }), Some((of, digest)))
         }
-        Ok(stamp) => match known {
-            Some((of, digest)) if *of == stamp => digest.clone(),
-            _ => {
-                let file = path.clone();
-                let digest = tokio::task::spawn_blocking(move || digest_of(&file))
-                    .await
-                    .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-                    .map_err(|error| format!("cannot be read: {error}"));
-                *known = Some((stamp, digest.clone()));
-                digest
+        (Ok(stamp), known) => {
+            let age = stamp.modified.and_then(|at| SystemTime::now().duration_since(at).ok());
+            if age.is_some_and(|age| age < QUIET) {
+                return (None, known);
             }
-        },
-    };
-    Chart::File { path, digest }
+            let digest = digest_of(&path).map_err(|error| format!("cannot be read: {error}"));
+            (Some(Chart::File { path, digest: digest.clone() }), Some((stamp, digest)))
+        }
+    }
 }
 
 fn stamp(path: &Path) -> Result<Stamp, String> {

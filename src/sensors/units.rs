@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
@@ -22,19 +23,32 @@ pub type WatchedStep = watch::Receiver<Option<(String, PathBuf)>>;
 /// File in a step's folder that says how it ended.
 pub const RESULT_FILE: &str = "result.json";
 
+/// Wait before it is tried again after systemd did not answer.
+const RETRY: Duration = Duration::from_secs(2);
+
 /// Looks until the receiver is gone or the bus is lost.
 pub async fn run(connection: Connection, mut step: WatchedStep, observations: Observations) {
-    match watch_units(&connection, &mut step, &observations).await {
-        Ok(()) => {}
-        Err(error) => {
-            let reason = format!("systemd: {error}");
-            observations.send(Observation::Services(Observed::Unknown { reason })).await.ok();
+    while !observations.is_closed() {
+        match watch_units(&connection, &mut step, &observations).await {
+            Ok(()) => return,
+            Err(zbus::Error::InputOutput(error)) => {
+                return send(&observations, Observation::BusLost(format!("the system bus is lost: {error}"))).await;
+            }
+            // systemd is being replaced or started again.
+            Err(error) => {
+                let reason = format!("systemd: {error}");
+                send(&observations, Observation::Services(Observed::Unknown { reason })).await;
+                tokio::time::sleep(RETRY).await; // ok: a pause between tries, not a test
+            }
         }
     }
 }
 
 async fn watch_units(connection: &Connection, step: &mut WatchedStep, observations: &Observations) -> zbus::Result<()> {
     let manager = SystemdProxy::new(connection).await?;
+    // A connection of its own for signals: one whose signals are not fetched, while
+    // an answer is awaited, receives nothing at all once its queue is full.
+    let of_signals = Connection::system().await?;
     let rule = MatchRule::builder()
         .msg_type(message::Type::Signal)
         .sender("org.freedesktop.systemd1")
@@ -42,8 +56,11 @@ async fn watch_units(connection: &Connection, step: &mut WatchedStep, observatio
         .member("PropertiesChanged")
         .path_namespace(UNIT_PATHS)
         .build()?;
-    let mut signals = MessageStream::for_match_rule(rule, connection, NonZeroUsize::new(256)).await?;
-    manager.subscribe().await?;
+    let mut signals = MessageStream::for_match_rule(rule, &of_signals, NonZeroUsize::new(256)).await?;
+    match SystemdProxy::new(&of_signals).await?.subscribe().await {
+        Err(zbus::Error::MethodError(name, ..)) if name.ends_with("AlreadySubscribed") => {}
+        other => other?,
+    }
     let mut known: BTreeMap<String, UnitState> = BTreeMap::new();
     for name in UNITS {
         known.insert(name.to_owned(), unit_state(connection, &manager, name).await?);
@@ -106,7 +123,8 @@ async fn step_unit(connection: &Connection, manager: &SystemdProxy<'_>, name: &s
             let killed = StepResult { status: None, timed_out: false, tail: Vec::new() };
             seen.state = match (active.as_str(), sub.as_str()) {
                 ("active", "exited") | ("failed", _) => StepState::Ended(killed),
-                ("inactive", _) => StepState::Absent,
+                // Queued: systemd has answered and not started it yet.
+                ("inactive", _) if unit.job().await?.0 == 0 => StepState::Absent,
                 _ => StepState::Running,
             };
         }

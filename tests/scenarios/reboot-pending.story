@@ -14,3 +14,5 @@ settle
 release kaapana-admin-chart pending-install mine
 step absent
 settle
+now +15s
+settle
