@@ -1,4 +1,7 @@
-//! The marker in a data directory, by which its disk is recognised.
+//! Writing to a data directory: a trial, and the marker by which its disk is recognised.
+//!
+//! Both run in units of their own: the agent's sandbox cannot write to data
+//! directories, and a disk that hangs must not hold the agent.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,8 +17,31 @@ use crate::sensors::disk::MARKER;
 /// How long a disk may take to accept a few bytes.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Writes the marker, in a unit of its own: the agent's sandbox cannot write to
-/// data directories, and a disk that hangs must not hold the agent.
+/// Tries whether a data directory can be written to, in a unit of its own.
+///
+/// # Errors
+///
+/// When a file cannot be written and synced in time.
+pub async fn try_writing(connection: &Connection, paths: &Paths, directory: &Path, id: &str) -> Result<(), UnitError> {
+    let unit = format!("kaapana-probe-{id}.service");
+    let arguments = ["probe".to_owned(), directory.to_string_lossy().into_owned()];
+    systemd::run_briefly(connection, &unit, "Try writing to a data directory", &paths.program, &arguments, LIMIT).await
+}
+
+/// What the unit does: writes a file, syncs it, removes it.
+///
+/// # Errors
+///
+/// When the disk does not take it.
+pub fn write_trial(directory: &Path) -> std::io::Result<()> {
+    let path = directory.join(format!("{MARKER}.trial"));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    let written = file.write_all(b"trial\n").and_then(|()| file.sync_all());
+    std::fs::remove_file(&path)?;
+    written
+}
+
+/// Writes the marker, in a unit of its own.
 ///
 /// # Errors
 ///

@@ -149,6 +149,10 @@ impl Agent {
         let Some(job) = &self.ledger.job else { return false };
         let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
         let node = inputs.node().cloned();
+        let disks = inputs.disks(&job.settings).map(|disks| [&disks.fast, &disks.slow]);
+        let mut directories: Vec<_> =
+            disks.into_iter().flatten().filter(|directory| directory.exists).map(|directory| directory.path.clone()).collect();
+        directories.dedup();
         let (Some(chart), Some(tools)) = (inputs.chart(&job.settings), self.snapshot.tools.last()) else {
             // Asked for while the first look is outstanding: the next one decides.
             return false;
@@ -178,8 +182,14 @@ impl Agent {
         }
         let machine = self.machine(node, secret);
         let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
-        let paths = Arc::clone(&self.paths);
+        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
         self.acting = Some(tokio::spawn(async move {
+            for (number, directory) in directories.iter().enumerate() {
+                let id = format!("{}-{number}", job.id);
+                if let Err(fault) = disk::try_writing(&connection, &paths, directory, &id).await {
+                    return Outcome::Prepared(Err(ActionError::node("DiskNotWritable", &fault)));
+                }
+            }
             let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
             Outcome::Prepared(helm::prepare(&paths, &helm, &job, &chart, machine, &version).await.map(Box::new))
         }));

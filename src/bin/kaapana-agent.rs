@@ -45,12 +45,12 @@ enum Command {
         /// The step's folder
         folder: PathBuf,
     },
-    /// Mark a data directory; started by the agent as a transient unit
+    /// Write to a data directory; started by the agent as a transient unit
     #[command(hide = true)]
     Probe {
-        /// What the marker says
+        /// Leave a marker that says this; without it only try
         #[arg(long)]
-        marker: String,
+        marker: Option<String>,
         /// The data directory
         directory: PathBuf,
     },
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         match &arguments.command {
             None => serve(&arguments).await,
             Some(Command::JobStep { folder }) => step(folder).await,
-            Some(Command::Probe { marker, directory }) => mark(directory, marker),
+            Some(Command::Probe { marker, directory }) => probe(directory, marker.as_deref()),
             Some(Command::Generate { what, folder }) => {
                 let command = <Arguments as clap::CommandFactory>::command();
                 documents::generate(*what, folder, command)
@@ -109,8 +109,12 @@ async fn step(folder: &Path) -> anyhow::Result<ExitCode> {
     Ok(u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn mark(directory: &Path, marker: &str) -> anyhow::Result<ExitCode> {
-    actuators::disk::write_marker(directory, marker).with_context(|| format!("the marker in {}", directory.display()))?;
+fn probe(directory: &Path, marker: Option<&str>) -> anyhow::Result<ExitCode> {
+    let written = match marker {
+        Some(marker) => actuators::disk::write_marker(directory, marker),
+        None => actuators::disk::write_trial(directory),
+    };
+    written.with_context(|| format!("writing to {}", directory.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -144,7 +144,8 @@ fn prepare(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
     // The last moment in which nothing was touched: what came up meanwhile counts.
     if job.requester.is_none() {
         if let Some(pause) = inputs.ledger.paused(inputs.now) {
-            return wait(job, format!("everything is in hand; paused: {}", pause.reason), pause.until.unwrap_or(Timestamp::MAX));
+            let summary = format!("everything is in hand; paused: {}", pause.reason);
+            return Plan::rest(phase(job), summary).wake(pause.until);
         }
         let desired = inputs.ledger.desired == Desired::Deployed;
         if !desired || inputs.ledger.generation != job.generation {
@@ -180,6 +181,9 @@ fn unseen(inputs: &Inputs<'_>, job: &Job) -> Option<&'static str> {
     }
     if inputs.chart(&job.settings).is_none() {
         return Some("the chart");
+    }
+    if inputs.disks(&job.settings).is_none() {
+        return Some("the data directories");
     }
     let asked = job.settings.auto("deployment.gpu_support") == Auto::Auto;
     // NVML that hangs is no GPU that can be used.

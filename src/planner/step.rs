@@ -118,7 +118,7 @@ impl std::fmt::Display for Step {
             Self::NoteFailing(None) => write!(f, "note that no Job is failed"),
             Self::NoteRecovered => write!(f, "note that the platform became healthy after all"),
             Self::FinishJob { result, reason, message, .. } if reason.is_empty() => {
-                write!(f, "end the job: {}{message}", result.as_str())
+                write!(f, "end the job: {}{}{message}", result.as_str(), if message.is_empty() { "" } else { ", " })
             }
             Self::FinishJob { result, reason, message, .. } => write!(f, "end the job: {}, {reason}: {message}", result.as_str()),
             Self::MarkDisk { path } => write!(f, "record the disk of {}", path.display()),

@@ -113,7 +113,7 @@ impl Node {
 
     /// Waits until a helm stands at the gate.
     pub fn wait_at_gate(&self, verb: &str) {
-        self.ok(&format!("timeout 60 cat /run/helm-waits-{verb}"));
+        self.ok(&format!("timeout 200 cat /run/helm-waits-{verb}"));
     }
 
     /// Lets the helm at the gate go on, and the next ones pass.
