@@ -205,8 +205,8 @@ async fn without_a_node_it_answers_and_says_what_it_waits_for() {
     assert!(bus.ctl(&["deploy"]).1.contains("no platform is configured"));
 
     bus.configure(GOOD);
-    let published = bus.wait(|p| p.generation == 1 && p.phase == Phase::Blocked).await;
-    assert!(published.holds.iter().any(|hold| hold.reason == "helm.binary"), "{:?}", published.holds);
+    let published = bus.wait(|p| p.generation == 1 && p.holds.iter().any(|hold| hold.reason == "helm.binary")).await;
+    assert_eq!(published.phase, Phase::Blocked);
     let (code, text) = bus.ctl(&["deploy"]);
     assert!(code == 1 && text.contains("there is no helm binary"), "{code} {text}");
 

@@ -7,11 +7,12 @@ use futures_util::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use zbus::{Connection, MatchRule, MessageStream, message};
 
-use super::text;
+use super::{exit, text};
 use crate::agent::publish::Published;
 use crate::dbus::NAME;
 use crate::dbus::proxy::ManagerProxy;
 use crate::ledger::{FinishedJob, JobResult};
+use crate::state::Phase;
 
 /// Signals of the agent, and the bus's word that it went away or came back.
 pub struct Changes {
@@ -122,6 +123,34 @@ pub async fn state(changes: &mut Changes, manager: &ManagerProxy<'_>, json: bool
                 return Ok(());
             }
             before = shown;
+        }
+        if !changes.next().await {
+            return Err(zbus::Error::Failure("the system bus closed the connection".into()));
+        }
+    }
+}
+
+/// Shows what changes until the platform is as wished, or a person is needed. Returns
+/// the exit status.
+///
+/// # Errors
+///
+/// When the bus is lost.
+pub async fn until_settled(changes: &mut Changes, manager: &ManagerProxy<'_>) -> zbus::Result<u8> {
+    let mut before = String::new();
+    loop {
+        if let Some(published) = describe(manager).await? {
+            let line = plain(&published);
+            if line != before {
+                eprint!("{line}");
+                before = line;
+            }
+            let busy = published.job.is_some() || published.settling_until.is_some();
+            match published.phase {
+                Phase::Healthy | Phase::Undeployed if !busy => return Ok(exit::DONE),
+                Phase::NeedsOperator if !busy => return Ok(exit::FAILED),
+                _ => {}
+            }
         }
         if !changes.next().await {
             return Err(zbus::Error::Failure("the system bus closed the connection".into()));

@@ -102,6 +102,12 @@ pub enum Command {
     Resume,
     /// Read the configuration now
     Reload,
+    /// Wait until the platform is as wished, showing what changes; for scripts
+    Wait {
+        /// Give up after this time, such as 90m or 2h
+        #[arg(long, value_name = "SPAN", default_value = "2h", value_parser = text::parse_span)]
+        timeout: std::time::Duration,
+    },
     /// List jobs
     Jobs {
         /// Print them as JSON

@@ -63,7 +63,7 @@ fn failed(error: &zbus::Error) -> u8 {
 async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
     let manager = ManagerProxy::builder(connection).cache_properties(zbus::proxy::CacheProperties::No).build().await?;
     // For the time of the call, something on this terminal can ask for a password.
-    let asks = !matches!(command, Command::Status { .. } | Command::Plan { .. } | Command::Jobs { .. });
+    let asks = !matches!(command, Command::Status { .. } | Command::Plan { .. } | Command::Jobs { .. } | Command::Wait { .. });
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let _agent = (asks && terminal && !rustix::process::geteuid().is_root()).then(crate::command::start_terminal_agent);
     match command {
@@ -105,6 +105,16 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             let generation = manager.reload(HashMap::new()).await?;
             eprintln!("generation {generation} is in force");
             Ok(exit::DONE)
+        }
+        Command::Wait { timeout } => {
+            let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
+            match tokio::time::timeout(timeout, follow::until_settled(&mut changes, &manager)).await {
+                Ok(settled) => settled,
+                Err(_) => {
+                    eprintln!("kaapanactl: not as wished within {} s", timeout.as_secs());
+                    Ok(exit::FAILED)
+                }
+            }
         }
         Command::Jobs { json } => {
             let published = published(&manager).await?;
