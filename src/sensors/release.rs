@@ -170,10 +170,17 @@ pub struct ManifestMetadata {
 /// The objects of a rendered manifest. Documents that cannot be read are left out.
 #[must_use]
 pub fn manifest_entries(manifest: &str) -> Vec<ManifestEntry> {
-    documents(manifest)
-        .filter_map(|document| serde_saphyr::from_str::<ManifestEntry>(&document).ok())
-        .filter(|entry| !entry.kind.is_empty())
-        .collect()
+    documents(manifest).filter_map(|document| entry(&document)).filter(|entry| !entry.kind.is_empty()).collect()
+}
+
+/// Helm lets a key stand twice, and so do real charts; the last one wins there, too.
+/// A document's size is bounded by that of the release.
+fn entry(document: &str) -> Option<ManifestEntry> {
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        budget: None,
+    };
+    serde_saphyr::from_str_with_options(document, options).ok()
 }
 
 /// Splits at the separator of YAML documents.
@@ -275,6 +282,13 @@ mod tests {
                 ("PersistentVolumeClaim admin/p".into(), false, true)
             ]
         );
+    }
+
+    #[test]
+    fn what_real_charts_contain_is_read() {
+        let manifest = "kind: Deployment\nmetadata:\n  name: twice\n  labels: {a: 1, a: 2}\nspec:\n  mode: 0644\n  text: |\n    --- not a separator\n  on: yes\n";
+        let names: Vec<String> = manifest_entries(manifest).into_iter().map(|entry| entry.metadata.name).collect();
+        assert_eq!(names, ["twice"]);
     }
 
     proptest::proptest! {
