@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::config::Settings;
 use crate::health::platform::{self, Ownership, PlatformHealth};
 use crate::ledger::{Desired, Ledger};
-use crate::state::{Chart, Condition, Disks, Node, Snapshot};
+use crate::state::{Chart, Condition, Disks, Node, Phase, Severity, Snapshot, Status};
 pub use step::{Hold, Plan, Step};
 
 /// What a decision is made of.
@@ -91,9 +91,21 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let conditions = preflight::conditions(inputs);
     let health = inputs.health();
     let mut plan = decide(inputs, &conditions, health.as_ref());
+    if plan.phase == Phase::Healthy
+        && let Some(condition) = conditions.iter().find(|condition| undermines(condition))
+    {
+        plan.phase = Phase::Degraded;
+        plan.summary = format!("{}: {}", condition.id, condition.message);
+    }
     plan.conditions = conditions;
     plan.health = health;
     plan
+}
+
+/// Pods that run say little when the ground they stand on is gone.
+fn undermines(condition: &Condition) -> bool {
+    let ground = condition.id.starts_with("disk.") || condition.id.starts_with("microk8s.");
+    ground && condition.severity == Severity::Critical && condition.status == Status::False
 }
 
 fn decide(inputs: &Inputs<'_>, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
