@@ -5,6 +5,7 @@
 //! written into the ledger when it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Agent;
 use crate::actuators::{ActionError, cluster, disk, helm, systemd};
@@ -15,9 +16,15 @@ use crate::planner::{Inputs, Step};
 use crate::state::{DiskIdentity, Gpu, Node, Observed};
 use crate::telemetry::id;
 
+/// How long any action may take. Each part has a shorter limit of its own; this is for
+/// a bus or a disk that does not answer at all.
+const ACTION_LIMIT: Duration = Duration::from_secs(600);
+
 /// How an action ended.
 #[derive(Debug)]
 pub enum Outcome {
+    /// It did not end in time.
+    Late,
     /// A chart and its values are in hand, or not.
     Prepared(Result<Box<Prepared>, ActionError>),
     /// A unit was started, or not.
@@ -50,7 +57,7 @@ impl Agent {
             Step::Install => self.begin_unit(StepKind::Install),
             Step::LabelNode { node } => {
                 let paths = Arc::clone(&self.paths);
-                self.acting = Some(tokio::spawn(async move { Outcome::Labelled(cluster::label_node(&paths, &node).await) }));
+                self.act(async move { Outcome::Labelled(cluster::label_node(&paths, &node).await) });
                 false
             }
             Step::CloseStep { result } => self.close_step(result.success()),
@@ -93,6 +100,11 @@ impl Agent {
                 self.change_job(|job| job.labelled = true);
             }
             Ok(Outcome::Forgotten) => {}
+            Ok(Outcome::Late) => {
+                let message = format!("an action did not end within {} s", ACTION_LIMIT.as_secs());
+                let failure = JobFailure { reason: "ActionTimeout".into(), message, tail: Vec::new(), cause: Cause::Interrupted };
+                self.finish_job(JobResult::Timeout, Some(failure));
+            }
             Ok(Outcome::Marked { path, identity }) => {
                 // The unit that wrote the marker has seen it; the next look is far off.
                 if let Observed::Fresh(disks) = &mut self.snapshot.disks {
@@ -113,6 +125,12 @@ impl Agent {
                 self.finish_job(JobResult::Failed, Some(failure));
             }
         }
+    }
+
+    /// Begins an action beside the loop.
+    fn act(&mut self, action: impl Future<Output = Outcome> + Send + 'static) {
+        let limited = async { tokio::time::timeout(ACTION_LIMIT, action).await.unwrap_or(Outcome::Late) };
+        self.acting = Some(tokio::spawn(limited));
     }
 
     fn change_job(&mut self, change: impl FnOnce(&mut Job)) -> bool {
@@ -183,7 +201,7 @@ impl Agent {
         let machine = self.machine(node, secret);
         let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
-        self.acting = Some(tokio::spawn(async move {
+        self.act(async move {
             for (number, directory) in directories.iter().enumerate() {
                 let id = format!("{}-{number}", job.id);
                 if let Err(fault) = disk::try_writing(&connection, &paths, directory, &id).await {
@@ -192,7 +210,7 @@ impl Agent {
             }
             let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
             Outcome::Prepared(helm::prepare(&paths, &helm, &job, &chart, machine, &version).await.map(Box::new))
-        }));
+        });
         false
     }
 
@@ -240,7 +258,7 @@ impl Agent {
             "job {id}: {name} in {unit}"
         );
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
-        self.acting = Some(tokio::spawn(async move {
+        self.act(async move {
             let started = async {
                 let folder = helm::write_order(&paths, &unit, &order, &secrets)
                     .map_err(|fault| ActionError::node("StateNotWritable", &fault))?;
@@ -250,7 +268,7 @@ impl Agent {
                     .map_err(|fault| ActionError::node("UnitNotStarted", &fault))
             };
             Outcome::Started(started.await)
-        }));
+        });
         false
     }
 
@@ -272,14 +290,14 @@ impl Agent {
         let Some(unit) = unit else { return true };
         let connection = self.connection.clone();
         let folder = self.paths.step(&unit);
-        self.acting = Some(tokio::spawn(async move {
+        self.act(async move {
             if let Err(fault) = systemd::forget(&connection, &unit).await {
                 tracing::warn!(unit_name = unit, error = %crate::error::chain(&fault), "the unit stays in systemd's memory");
             }
             // What it was told to redact holds secrets; what it did is in the ledger.
             tokio::fs::remove_dir_all(&folder).await.ok();
             Outcome::Forgotten
-        }));
+        });
         false
     }
 
@@ -338,7 +356,7 @@ impl Agent {
         let seen = [&disks.fast, &disks.slow].into_iter().find(|directory| directory.path == path);
         let Some(mut identity) = seen.map(|directory| directory.identity.clone()) else { return false };
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
-        self.acting = Some(tokio::spawn(async move {
+        self.act(async move {
             if identity.marker.is_none() {
                 let id: String = random_secret().chars().take(32).collect();
                 match disk::mark(&connection, &paths, &path, &id).await {
@@ -350,7 +368,7 @@ impl Agent {
                 }
             }
             Outcome::Marked { path, identity }
-        }));
+        });
         false
     }
 }
