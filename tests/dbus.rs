@@ -215,6 +215,16 @@ async fn without_a_node_it_answers_and_says_what_it_waits_for() {
     assert!(published.config_error.contains("10.toml:2:1: platform.versoin: unknown key (did you mean platform.version?)"));
     assert_eq!(published.generation, 1, "the last good generation stays in force");
 
+    // A second agent does not take the first one's place.
+    let second = bus.command(env!("CARGO_BIN_EXE_kaapana-agent")).arg("--root").arg(bus.root()).output().unwrap();
+    let text = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(second.status.code() == Some(1) && text.contains("is another kaapana-agent running?"), "{text}");
+    // Nor one with another memory.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let second = bus.command(env!("CARGO_BIN_EXE_kaapana-agent")).arg("--root").arg(elsewhere.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(second.status.code() == Some(1) && text.contains("is another kaapana-agent running?"), "{text}");
+
     // Killed and started again it remembers.
     bus.agent = None;
     bus.configure("");

@@ -225,7 +225,8 @@ fn log_changes(before: &Published, now: &Published) {
             continue;
         }
         // The first look at what is as it should be is no news.
-        if known.is_none() && condition.status != crate::state::Status::False {
+        let first = known.is_none_or(|known| known.reason == "Pending");
+        if first && condition.status != crate::state::Status::False {
             continue;
         }
         tracing::info!(

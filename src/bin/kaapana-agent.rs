@@ -123,6 +123,8 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let paths = Arc::new(Paths::below(&arguments.root));
     std::fs::create_dir_all(&paths.state).with_context(|| paths.state.display().to_string())?;
     let store = LedgerStore::new(&paths.state);
+    // Held until the end: two agents with one memory would undo each other's work.
+    let _lock = store.lock()?;
     let (ledger, note) = store.load()?;
     if let Some(note) = note {
         tracing::warn!("{note}");
@@ -144,7 +146,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let outbox = Outbox { published, settings, step, kinds_wanted };
     let agent = Agent::new(Arc::clone(&paths), store, ledger, connection.clone(), outbox, jiff::Timestamp::now);
     connection
-        .request_name(dbus::NAME)
+        .request_name_with_flags(dbus::NAME, zbus::fdo::RequestNameFlags::DO_NOT_QUEUE)
         .await
         .with_context(|| format!("the name {} cannot be owned; is another kaapana-agent running?", dbus::NAME))?;
 

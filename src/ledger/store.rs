@@ -35,6 +35,12 @@ pub enum LedgerError {
         /// Its format.
         found: u32,
     },
+    /// Another agent works with it.
+    #[error("{} is in use; is another kaapana-agent running? systemctl status kaapana-agent", directory.display())]
+    InUse {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// Neither the file nor the state before it can be read. Both are kept.
     #[error("{} and the state before it are damaged; they are kept: move them away to start without memory", path.display())]
     Damaged {
@@ -54,6 +60,21 @@ impl LedgerStore {
     #[must_use]
     pub fn new(directory: &Path) -> Self {
         Self { directory: directory.to_path_buf() }
+    }
+
+    /// Takes the directory for this process, until what is returned is dropped or the
+    /// process ends, however it ends.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it, or the lock's file cannot be made.
+    pub fn lock(&self) -> Result<std::fs::File, LedgerError> {
+        let path = self.directory.join("lock");
+        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(|source| LedgerError::Io { path, what: "creating the lock", source })?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| LedgerError::InUse { directory: self.directory.clone() })?;
+        Ok(file)
     }
 
     fn path(&self) -> PathBuf {
@@ -190,6 +211,16 @@ mod tests {
         let error = store.load().unwrap_err();
         assert!(error.to_string().contains("newer kaapana-agent (format 2"), "{error}");
         assert_eq!(std::fs::read(store.path()).unwrap(), kept);
+    }
+
+    #[test]
+    fn one_agent_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LedgerStore::new(dir.path());
+        let lock = store.lock().unwrap();
+        assert!(matches!(store.lock(), Err(LedgerError::InUse { .. })));
+        drop(lock);
+        store.lock().unwrap();
     }
 
     #[test]
