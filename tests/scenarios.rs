@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use kaapana_agent::config::derived::Machine;
 use kaapana_agent::config::{Fragments, settings, values};
 use kaapana_agent::health::{Health, Level};
-use kaapana_agent::ledger::{Desired, Intent, JobFailure, JobKind, JobResult, Ledger, Pause, Prepared, StepKind};
+use kaapana_agent::ledger::{Desired, Intent, JobFailure, JobKind, Ledger, Pause, Prepared, StepKind};
 use kaapana_agent::planner::preflight::UNITS;
 use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::state::{
@@ -179,12 +179,7 @@ impl Story {
             Step::NoteFailing(since) => self.ledger.job.as_mut().unwrap().failing_since = since,
             Step::NoteRecovered => self.ledger.recovered(),
             Step::FinishJob { result, reason, message, cause, tail } => {
-                let failure = (!matches!(result, JobResult::Done | JobResult::Skipped)).then_some(JobFailure {
-                    reason,
-                    message,
-                    tail,
-                    cause,
-                });
+                let failure = JobFailure::of(result, reason, message, tail, cause);
                 self.ledger.finish_job(result, failure, now);
             }
             Step::MarkDisk { path } => {

@@ -67,12 +67,7 @@ impl Agent {
             Step::NoteFailing(since) => self.change_job(|job| job.failing_since = since),
             Step::NoteRecovered => self.commit(Ledger::recovered).is_ok(),
             Step::FinishJob { result, reason, message, cause, tail } => {
-                let failure = (!matches!(result, JobResult::Done | JobResult::Skipped)).then_some(JobFailure {
-                    reason,
-                    message,
-                    tail,
-                    cause,
-                });
+                let failure = JobFailure::of(result, reason, message, tail, cause);
                 self.finish_job(result, failure)
             }
             Step::MarkDisk { path } => self.begin_mark(path),

@@ -3,6 +3,7 @@
 //! [`Ledger`] is plain data with pure transitions; [`LedgerStore`] is its file. It
 //! holds secrets and is of mode 0600.
 
+mod job;
 mod store;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ use crate::config::settings::{Identity, Settings};
 use crate::config::values::Values;
 use crate::health::platform::Ownership;
 use crate::state::{Chart, DiskIdentity, ObjectId};
+pub use job::{
+    Cause, Failure, FinishedJob, Job, JobFailure, JobKind, JobResult, Prepared, RunningStep, Stage, StepKind, TakeDown,
+};
 pub use store::{LedgerError, LedgerStore};
 
 /// Version of the ledger's format. A newer one is refused and kept.
@@ -43,84 +47,6 @@ impl Desired {
         match self {
             Self::Deployed => "deployed",
             Self::Undeployed => "undeployed",
-        }
-    }
-}
-
-/// Kind of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobKind {
-    /// Install what is configured; takes down what is there before.
-    Deploy,
-    /// Take the platform down, data stays.
-    Undeploy,
-}
-
-impl JobKind {
-    /// The word on D-Bus.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deploy => "deploy",
-            Self::Undeploy => "undeploy",
-        }
-    }
-}
-
-/// How far a job is. Everything before `TakeDown` touches nothing that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Chart, values and manifest are brought in hand.
-    Prepare,
-    /// The old platform goes away.
-    TakeDown,
-    /// Helm installs the root release.
-    Install,
-    /// Everything becomes healthy.
-    Follow,
-}
-
-impl Stage {
-    /// The word on D-Bus.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Prepare => "prepare",
-            Self::TakeDown => "take-down",
-            Self::Install => "install",
-            Self::Follow => "follow",
-        }
-    }
-}
-
-/// How a job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobResult {
-    /// It did what it was asked.
-    Done,
-    /// It did not.
-    Failed,
-    /// Ended on request.
-    Canceled,
-    /// Its deadline passed.
-    Timeout,
-    /// There was nothing to do.
-    Skipped,
-}
-
-impl JobResult {
-    /// The word on D-Bus.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
-            Self::Timeout => "timeout",
-            Self::Skipped => "skipped",
         }
     }
 }
@@ -187,131 +113,6 @@ fn relevant(settings: &Settings) -> BTreeMap<String, Json> {
     map
 }
 
-/// A chart and values brought in hand for a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prepared {
-    /// Digest of the chart's archive.
-    pub chart_digest: String,
-    /// The agent's own copy of the archive.
-    pub chart_file: PathBuf,
-    /// The values, with the machine's share in them.
-    pub values: Values,
-    /// What was taken from the machine.
-    pub machine: Machine,
-    /// Kinds in the rendered manifest, as `group/version/Kind`.
-    pub kinds: Vec<String>,
-    /// Images named by the rendered manifest.
-    pub images: Vec<String>,
-}
-
-/// A step that runs as a transient unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunningStep {
-    /// Name of the unit.
-    pub unit: String,
-    /// What it does: `install`, or `uninstall` with the release.
-    pub what: StepKind,
-    /// When it was started.
-    pub started: Timestamp,
-}
-
-/// What a unit of a job does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StepKind {
-    /// `helm install` of the root release.
-    Install,
-    /// `helm uninstall` of a release.
-    Uninstall {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        release: String,
-    },
-}
-
-/// What the take-down of a job waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct TakeDown {
-    /// Releases that were there, namespace and name.
-    pub releases: Vec<(String, String)>,
-    /// Releases whose uninstall ended well.
-    pub uninstalled: Vec<(String, String)>,
-    /// Objects that must be gone.
-    pub objects: Vec<ObjectId>,
-    /// When it began.
-    pub since: Option<Timestamp>,
-}
-
-/// A piece of work.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Job {
-    /// Its number, unique for the life of the ledger.
-    pub id: u32,
-    /// What it does.
-    pub kind: JobKind,
-    /// Why it was started, a sentence.
-    pub reason: String,
-    /// Who asked: the user id; `None`: the agent itself.
-    pub requester: Option<u32>,
-    /// When it was accepted.
-    pub created: Timestamp,
-    /// How far it is.
-    pub stage: Stage,
-    /// Generation it deploys.
-    pub generation: u64,
-    /// The settings it works with; an edit while it runs is for the next job.
-    pub settings: Settings,
-    /// What it is meant to reach.
-    pub intent: Option<Intent>,
-    /// Chart and values in hand.
-    pub prepared: Option<Prepared>,
-    /// The take-down, once it began.
-    pub takedown: Option<TakeDown>,
-    /// The unit that runs for it.
-    pub step: Option<RunningStep>,
-    /// Uninstall without the charts' hooks.
-    pub no_hooks: bool,
-    /// A person accepted a change of identity.
-    pub accept_identity_change: bool,
-    /// How many units it has started, so that names never repeat.
-    pub units: u32,
-    /// How many of them were lost without a result.
-    pub lost: u32,
-    /// The unit it started last.
-    pub last_unit: String,
-    /// The node has its label.
-    pub labelled: bool,
-    /// Since when everything is healthy, while it follows.
-    pub healthy_since: Option<Timestamp>,
-    /// Since when a Job of the platform is failed, while it follows.
-    pub failing_since: Option<Timestamp>,
-}
-
-/// A finished job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FinishedJob {
-    /// Its number.
-    pub id: u32,
-    /// What it did.
-    pub kind: JobKind,
-    /// Why it was started.
-    pub reason: String,
-    /// Who asked.
-    pub requester: Option<u32>,
-    /// When it was accepted.
-    pub created: Timestamp,
-    /// When it ended.
-    pub finished: Timestamp,
-    /// How far it came.
-    pub stage: Stage,
-    /// How it ended.
-    pub result: JobResult,
-    /// Why it failed: one word and a sentence; empty when it did not.
-    pub error: String,
-    /// The unit that ran last.
-    pub unit: String,
-}
-
 /// What is installed, or was about to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deployed {
@@ -340,46 +141,6 @@ pub struct Deployed {
     /// Everything became healthy once.
     pub healthy: bool,
     /// When it was installed.
-    pub at: Timestamp,
-}
-
-/// Why a job failed, as far as it decides about another try.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cause {
-    /// Chart or configuration: only another one helps.
-    Configuration,
-    /// Kinds the API server does not serve.
-    Kinds(Vec<String>),
-    /// The API server or the node was not ready.
-    Api,
-    /// The step was lost with a reboot or a kill.
-    Interrupted,
-    /// The registry did not give the chart.
-    Registry,
-    /// Helm or the platform failed: a person looks.
-    Platform,
-}
-
-/// A failure that is not tried again until its cause goes away.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Failure {
-    /// The job.
-    pub job: u32,
-    /// Its kind.
-    pub kind: JobKind,
-    /// What it tried.
-    pub intent: Option<Intent>,
-    /// One `CamelCase` word.
-    pub reason: String,
-    /// A sentence.
-    pub message: String,
-    /// The last lines of what failed, secrets removed.
-    pub tail: Vec<String>,
-    /// Why, as far as it decides about another try.
-    pub cause: Cause,
-    /// How many jobs failed in a row with this intent.
-    pub attempts: u32,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -649,38 +410,6 @@ impl Ledger {
             && deployed.healthy
         {
             self.previous = Some(deployed);
-        }
-    }
-}
-
-/// How a job failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobFailure {
-    /// One `CamelCase` word.
-    pub reason: String,
-    /// A sentence.
-    pub message: String,
-    /// Last lines of what failed.
-    pub tail: Vec<String>,
-    /// Why, as far as it decides about another try.
-    pub cause: Cause,
-}
-
-impl Job {
-    /// What the release says of its maker, by which it is found again.
-    #[must_use]
-    pub fn description(&self) -> String {
-        format!("kaapana-agent job {} of {}", self.id, self.created)
-    }
-}
-
-impl StepKind {
-    /// The word in the unit's name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Uninstall { .. } => "uninstall",
         }
     }
 }

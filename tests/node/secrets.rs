@@ -42,6 +42,16 @@ fn no_secret_is_left_anywhere() {
     let journal = node.ok("journalctl -o json --no-pager; journalctl -o cat --no-pager");
     let records = node.ok("cat /run/helm-record/*");
     assert!(records.contains("install") && records.contains("template"), "the wrapper recorded nothing");
+    // Each place was really looked at: what is no secret is found in it.
+    for (text, public) in [
+        (&units, "kaapana-job-1-install-1.service"),
+        (&bus, "kaapana-admin-chart"),
+        (&status, "conditions"),
+        (&journal, "MESSAGE_ID"),
+        (&records, "/var/lib/kaapana-agent/deployments/1/values.json"),
+    ] {
+        assert!(text.contains(public), "{public} was not found where it should be");
+    }
     let readable = node.ok(
         "find / -xdev -type f -perm /o=r -newer /root/kaapana-agent.deb -size -10M -not -path '/proc/*' -not -path '/sys/*' \
          -not -path '/var/snap/*' -not -path '/run/helm-record/*' -not -path '/data/*' -not -path '/etc/kaapana/config/*' \
