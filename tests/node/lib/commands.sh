@@ -12,8 +12,7 @@ with_lock() {
 }
 
 build() {
-  command -v systemd-nspawn jq mkfs.ext4 losetup nsenter curl openssl unzip rsync pgrep >/dev/null ||
-    host_packages systemd-container busybox-static jq unzip rsync iproute2 e2fsprogs util-linux curl openssl psmisc
+  host_packages systemd-container busybox-static jq unzip rsync iproute2 e2fsprogs util-linux curl openssl psmisc
   part_ensure tools
   part_ensure images
   part_ensure root
