@@ -39,6 +39,30 @@ pub struct Invocation {
     pub output_cap: usize,
 }
 
+/// A file that the processes started while it is open inherit, under the name
+/// [`Inherited::path`]: it stays readable when its own name is removed.
+pub struct Inherited(std::fs::File);
+
+impl Inherited {
+    /// Opens a file for reading. For a program that starts one process, not for the
+    /// agent: whatever is started meanwhile inherits it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let file = std::fs::File::open(path)?;
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
+        Ok(Self(file))
+    }
+
+    /// Its name for the process.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.0)))
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {

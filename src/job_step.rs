@@ -5,6 +5,10 @@
 //! what it prints on to the journal without secrets, and writes how it ended. The
 //! result is on disk before the unit ends, so that it outlives the agent, the
 //! unit and systemd's memory of it.
+//!
+//! Chart and values are opened before the program starts and reach it as an open file
+//! and as standard input, so that a purge of the package, which removes the files,
+//! takes nothing away from it.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Invocation, Redactor, helm_environment, run};
+use crate::command::{Inherited, Invocation, Redactor, helm_environment, run};
 use crate::error::chain;
 use crate::sensors::units::RESULT_FILE;
 use crate::state::StepResult;
@@ -24,13 +28,20 @@ pub const ORDER_FILE: &str = "order.json";
 /// The secrets that must not be printed, in a step's folder.
 pub const SECRETS_FILE: &str = "secrets.json";
 
+/// Stands in an order's arguments for the chart's archive.
+pub const CHART_ARGUMENT: &str = "{chart}";
+
 /// What a step runs. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The program.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Its arguments. [`CHART_ARGUMENT`] among them becomes the path of the open chart.
     pub arguments: Vec<String>,
+    /// The chart's archive.
+    pub chart: Option<PathBuf>,
+    /// The file that is its standard input.
+    pub input: Option<PathBuf>,
     /// Where helm keeps its own files.
     pub home: PathBuf,
     /// When it is ended, in seconds.
@@ -50,12 +61,17 @@ pub async fn run_step(folder: &Path) -> std::io::Result<i32> {
         _ => Err(error),
     })?;
     let redactor = Redactor::new(secrets);
+    let chart = order.chart.as_deref().map(Inherited::open).transpose()?;
+    let argument = |text: String| match &chart {
+        Some(chart) if text == CHART_ARGUMENT => chart.path().into(),
+        _ => text.into(),
+    };
     let invocation = Invocation {
         program: order.program,
-        arguments: order.arguments.into_iter().map(Into::into).collect(),
+        arguments: order.arguments.into_iter().map(argument).collect(),
         environment: helm_environment(&order.home),
         directory: "/".into(),
-        input: Vec::new(),
+        input: order.input.as_deref().map(std::fs::read).transpose()?.unwrap_or_default(),
         limit: Duration::from_secs(order.limit_seconds),
         output_cap: 0,
     };
@@ -99,12 +115,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let order = Order {
             program: "/bin/sh".into(),
-            arguments: vec!["-c".into(), script.into()],
+            arguments: vec!["-c".into(), script.into(), "sh".into(), CHART_ARGUMENT.into()],
+            chart: Some(dir.path().join("chart")),
+            input: Some(dir.path().join("values")),
             home: dir.path().into(),
             limit_seconds: 30,
         };
         std::fs::write(dir.path().join(ORDER_FILE), serde_json::to_vec(&order).unwrap()).unwrap();
         std::fs::write(dir.path().join(SECRETS_FILE), "[\"planted\"]").unwrap();
+        std::fs::write(dir.path().join("chart"), "the chart\n").unwrap();
+        std::fs::write(dir.path().join("values"), "the values\n").unwrap();
         dir
     }
 
@@ -120,5 +140,12 @@ mod tests {
     async fn a_folder_that_vanished_is_no_failure() {
         let dir = folder("rm -r \"$HOME\"");
         assert_eq!(run_step(dir.path()).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_the_program_reads_cannot_be_taken_from_it() {
+        let dir = folder("rm \"$HOME/chart\" \"$HOME/values\"; cat \"$1\"; cat; exit 5");
+        assert_eq!(run_step(dir.path()).await.unwrap(), 5);
+        assert_eq!(read_result(dir.path()).unwrap().tail, ["the chart", "the values"]);
     }
 }

@@ -27,6 +27,9 @@ struct Story {
     view: ClusterView,
     disks: Disks,
     wants: Vec<String>,
+    /// Images of the chart, and those the container runtime has.
+    images: Vec<String>,
+    present: Vec<String>,
     now: Timestamp,
     out: String,
 }
@@ -62,6 +65,8 @@ impl Story {
             view: ClusterView::default(),
             disks: Disks { fast: directory("/data/fast"), slow: directory("/data/slow") },
             wants: vec!["apps/v1/Deployment".into()],
+            images: vec![],
+            present: vec![],
             now: "2026-11-23T10:00:00Z".parse().unwrap(),
             out: String::new(),
         }
@@ -155,8 +160,14 @@ impl Story {
                     values: values::values(&job.settings, &machine).unwrap(),
                     machine,
                     kinds: self.wants.clone(),
-                    images: vec![],
+                    images: self.images.clone(),
+                    missing_images: self.images.iter().filter(|image| !self.present.contains(image)).cloned().collect(),
                 });
+            }
+            Step::PullImage { image } => {
+                let missing = &mut self.ledger.job.as_mut().unwrap().prepared.as_mut().unwrap().missing_images;
+                missing.retain(|name| *name != image);
+                self.present.push(image);
             }
             Step::BeginTakeDown { releases, objects } => self.ledger.begin_take_down(releases, objects, now),
             Step::Uninstall { namespace, release } => {
@@ -174,7 +185,7 @@ impl Story {
             }
             Step::CloseStep { result } => drop(self.ledger.close_unit(result.success(), now)),
             Step::ForgetStep => self.ledger.forget_unit(),
-            Step::Advance { stage } => self.ledger.advance(stage),
+            Step::Advance { stage } => self.ledger.advance(stage, now),
             Step::NoteHealthy(since) => self.ledger.job.as_mut().unwrap().healthy_since = since,
             Step::NoteFailing(since) => self.ledger.job.as_mut().unwrap().failing_since = since,
             Step::NoteRecovered => self.ledger.recovered(),
@@ -349,6 +360,8 @@ impl Story {
                 self.snapshot.kinds = Observed::Fresh(Arc::new(words[1..].iter().map(|kind| (*kind).to_owned()).collect()))
             }
             "wants" => self.wants = words[1..].iter().map(|kind| (*kind).to_owned()).collect(),
+            "images" => self.images = words[1..].iter().map(|image| (*image).to_owned()).collect(),
+            "present" => self.present = words[1..].iter().map(|image| (*image).to_owned()).collect(),
             "release" => self.release(words[1], words[2], &rest(3), true),
             "foreign" => self.release(words[1], words[2], "", false),
             "gone" => {

@@ -17,7 +17,7 @@ use crate::config::derived::Machine;
 use crate::config::settings::Settings;
 use crate::config::values::{self, Values};
 use crate::error::chain;
-use crate::job_step::Order;
+use crate::job_step::{CHART_ARGUMENT, Order};
 use crate::ledger::{Cause, Job, Prepared};
 use crate::paths::Paths;
 use crate::sensors::{release::manifest_entries, tools};
@@ -54,8 +54,8 @@ pub fn values_file(paths: &Paths, job: u32) -> PathBuf {
 ///
 /// # Errors
 ///
-/// When the chart is not there or not the one that is meant, does not render, or
-/// the disk does not take the files.
+/// When the chart is not there or not the one that is meant, does not render, the
+/// container runtime does not say which images it has, or the disk does not take the files.
 pub async fn prepare(
     paths: &Paths,
     helm: &Path,
@@ -82,7 +82,8 @@ pub async fn prepare(
     write_private(&values_file(paths, job.id), &serde_json::to_vec(&values.nested()).unwrap_or_default()).map_err(state)?;
     let manifest = render(paths, helm, settings, &file, &values_file(paths, job.id), api_version, &redactor).await?;
     let (kinds, images) = requirements(&manifest);
-    Ok(Prepared { chart_digest: digest, chart_file: file, values, machine, kinds, images })
+    let missing_images = super::images::missing(paths, &images).await?;
+    Ok(Prepared { chart_digest: digest, chart_file: file, values, machine, kinds, images, missing_images })
 }
 
 async fn copy_chart(from: &Path, to: &Path) -> Result<(), ActionError> {
@@ -275,18 +276,22 @@ pub fn install_order(paths: &Paths, helm: &Path, job: &Job, prepared: &Prepared,
     let mut arguments = vec![
         "install".to_owned(),
         settings.release_name().to_owned(),
-        prepared.chart_file.display().to_string(),
+        CHART_ARGUMENT.into(),
         "--namespace".into(),
         namespace.clone(),
         "--values".into(),
-        values_file(paths, job.id).display().to_string(),
+        "-".into(),
         "--description".into(),
         description.to_owned(),
     ];
     if namespace != "default" {
         arguments.push("--create-namespace".into());
     }
-    order(paths, helm, arguments, limit)
+    Order {
+        chart: Some(prepared.chart_file.clone()),
+        input: Some(values_file(paths, job.id)),
+        ..order(paths, helm, arguments, limit)
+    }
 }
 
 /// The order to uninstall a release.
@@ -309,6 +314,8 @@ fn order(paths: &Paths, helm: &Path, mut arguments: Vec<String>, limit: Duration
     Order {
         program: helm.to_path_buf(),
         arguments,
+        chart: None,
+        input: None,
         home: paths.helm_home(),
         // Helm's own limit comes first and says more; this one is for a helm that hangs.
         limit_seconds: limit.as_secs() + 60,

@@ -3,6 +3,7 @@
 //! * [`helm`]: brings a chart in hand, orders an installation or an uninstallation;
 //! * [`systemd`]: starts and forgets transient units;
 //! * [`cluster`]: the node's label;
+//! * [`images`]: asks the container runtime for images, and has it pull them;
 //! * [`disk`]: the marker in a data directory.
 
 use crate::error::chain;
@@ -11,6 +12,7 @@ pub mod chart;
 pub mod cluster;
 pub mod disk;
 pub mod helm;
+pub mod images;
 pub mod systemd;
 
 /// Why an action failed: one word and a sentence with its causes.

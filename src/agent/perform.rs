@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Agent;
-use crate::actuators::{ActionError, cluster, disk, helm, systemd};
+use crate::actuators::{ActionError, cluster, disk, helm, images, systemd};
 use crate::config::derived::Machine;
 use crate::config::values::hex;
 use crate::ledger::{Cause, Intent, Job, JobFailure, JobKind, JobResult, Ledger, Prepared, StepKind};
@@ -27,6 +27,8 @@ pub enum Outcome {
     Late,
     /// A chart and its values are in hand, or not.
     Prepared(Result<Box<Prepared>, ActionError>),
+    /// An image was pulled, or not.
+    ImagePulled(String, Result<(), ActionError>),
     /// A unit was started, or not.
     Started(Result<(), ActionError>),
     /// A unit was forgotten; what it did is in the ledger already.
@@ -49,6 +51,7 @@ impl Agent {
         match step {
             Step::StartJob { kind, reason } => self.start_job(kind, reason),
             Step::Prepare => self.begin_prepare(),
+            Step::PullImage { image } => self.pull_image(image),
             Step::BeginTakeDown { releases, objects } => {
                 let now = self.now();
                 self.commit(|ledger| ledger.begin_take_down(releases, objects, now)).is_ok()
@@ -62,7 +65,10 @@ impl Agent {
             }
             Step::CloseStep { result } => self.close_step(result.success()),
             Step::ForgetStep => self.forget_step(),
-            Step::Advance { stage } => self.commit(|ledger| ledger.advance(stage)).is_ok(),
+            Step::Advance { stage } => {
+                let now = self.now();
+                self.commit(|ledger| ledger.advance(stage, now)).is_ok()
+            }
             Step::NoteHealthy(since) => self.change_job(|job| job.healthy_since = since),
             Step::NoteFailing(since) => self.change_job(|job| job.failing_since = since),
             Step::NoteRecovered => self.commit(Ledger::recovered).is_ok(),
@@ -80,6 +86,11 @@ impl Agent {
             Ok(Outcome::Prepared(Ok(prepared))) => {
                 self.change_job(|job| job.prepared = Some(*prepared));
             }
+            Ok(Outcome::ImagePulled(image, Ok(()))) => {
+                self.change_job(|job| {
+                    job.prepared.iter_mut().for_each(|prepared| prepared.missing_images.retain(|name| *name != image))
+                });
+            }
             // Whether the unit runs all the same is seen, not guessed.
             Ok(Outcome::Started(started)) => {
                 if let Err(fault) = started {
@@ -87,7 +98,7 @@ impl Agent {
                 }
                 self.watch_step();
             }
-            Ok(Outcome::Prepared(Err(fault)) | Outcome::Labelled(Err(fault))) => {
+            Ok(Outcome::Prepared(Err(fault)) | Outcome::Labelled(Err(fault)) | Outcome::ImagePulled(_, Err(fault))) => {
                 let ActionError { reason, message, tail, cause } = fault;
                 self.finish_job(JobResult::Failed, Some(JobFailure { reason: reason.into(), message, tail, cause }));
             }
@@ -124,7 +135,11 @@ impl Agent {
 
     /// Begins an action beside the loop.
     fn act(&mut self, action: impl Future<Output = Outcome> + Send + 'static) {
-        let limited = async { tokio::time::timeout(ACTION_LIMIT, action).await.unwrap_or(Outcome::Late) };
+        self.act_within(ACTION_LIMIT, action);
+    }
+
+    fn act_within(&mut self, limit: Duration, action: impl Future<Output = Outcome> + Send + 'static) {
+        let limited = async move { tokio::time::timeout(limit, action).await.unwrap_or(Outcome::Late) };
         self.acting = Some(tokio::spawn(limited));
     }
 
@@ -205,6 +220,16 @@ impl Agent {
             }
             let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
             Outcome::Prepared(helm::prepare(&paths, &helm, &job, &chart, machine, &version).await.map(Box::new))
+        });
+        false
+    }
+
+    fn pull_image(&mut self, image: String) -> bool {
+        let Some(job) = &self.ledger.job else { return false };
+        let (paths, settings) = (Arc::clone(&self.paths), job.settings.clone());
+        self.act_within(images::PULL_LIMIT + ACTION_LIMIT, async move {
+            let pulled = images::pull(&paths, &settings, &image).await;
+            Outcome::ImagePulled(image, pulled)
         });
         false
     }

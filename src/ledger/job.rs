@@ -104,6 +104,9 @@ pub struct Prepared {
     pub kinds: Vec<String>,
     /// Images named by the rendered manifest.
     pub images: Vec<String>,
+    /// Those of them that the container runtime does not have yet.
+    #[serde(default)]
+    pub missing_images: Vec<String>,
 }
 
 /// A step that runs as a transient unit.
@@ -167,6 +170,9 @@ pub struct Job {
     pub intent: Option<Intent>,
     /// Chart and values in hand.
     pub prepared: Option<Prepared>,
+    /// Since when its deadline counts: everything was in hand.
+    #[serde(default)]
+    pub in_hand: Option<Timestamp>,
     /// The take-down, once it began.
     pub takedown: Option<TakeDown>,
     /// The unit that runs for it.
@@ -225,8 +231,10 @@ pub enum Cause {
     Api,
     /// The step was lost with a reboot or a kill.
     Interrupted,
-    /// The registry did not give the chart.
+    /// The registry did not give the chart or an image.
     Registry,
+    /// Images the container runtime does not have, and there is no registry to pull from.
+    Images(Vec<String>),
     /// Helm or the platform failed: a person looks.
     Platform,
 }
@@ -268,6 +276,12 @@ pub struct JobFailure {
 }
 
 impl Job {
+    /// Since when its deadline counts: bringing things in hand takes no time from it.
+    #[must_use]
+    pub fn deadline_since(&self) -> Timestamp {
+        self.in_hand.unwrap_or(self.created)
+    }
+
     /// What the release says of its maker, by which it is found again.
     #[must_use]
     pub fn description(&self) -> String {

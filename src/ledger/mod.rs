@@ -263,6 +263,7 @@ impl Ledger {
             settings,
             intent: None,
             prepared: None,
+            in_hand: None,
             takedown: None,
             step: None,
             no_hooks,
@@ -378,15 +379,16 @@ impl Ledger {
     }
 
     /// Goes on to a stage of the running job.
-    pub fn advance(&mut self, stage: Stage) {
+    pub fn advance(&mut self, stage: Stage, now: Timestamp) {
         let Some(job) = self.job.as_mut() else { return };
         job.stage = stage;
         match stage {
+            Stage::TakeDown => job.in_hand = Some(now),
             // The take-down is over: what was there is the way back.
             Stage::Install => self.forget_deployed(),
             // The installation ended while the agent was away.
             Stage::Follow => self.note_installed(),
-            Stage::Prepare | Stage::TakeDown => {}
+            Stage::Prepare => {}
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Inputs, interlock, preflight, release};
 use crate::config::settings::Auto;
 use crate::health::platform::PlatformHealth;
 use crate::health::{Level, platform::Ownership};
-use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, RunningStep, Stage, StepKind, TakeDown};
+use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, Prepared, RunningStep, Stage, StepKind, TakeDown};
 use crate::state::{ClusterView, Condition, ObjectId, Phase, Release, Status, StepResult, StepState};
 
 /// How often a job starts a unit again that was lost.
@@ -167,7 +167,29 @@ fn prepare(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
         let message = format!("the chart wants kinds the API server does not serve: {}", missing.join(", "));
         return act(job, "the chart cannot be installed", Step::fail("KindNotServed", message, Cause::Kinds(missing)));
     }
-    act(job, "everything is in hand", Step::Advance { stage: Stage::TakeDown })
+    images(job, prepared)
+}
+
+/// The images the chart names: there, or pulled before anything is taken down.
+fn images(job: &Job, prepared: &Prepared) -> Plan {
+    let missing = &prepared.missing_images;
+    let Some(image) = missing.first() else {
+        return act(job, "everything is in hand", Step::Advance { stage: Stage::TakeDown });
+    };
+    if job.settings.flag("deployment.offline") {
+        let message = format!("{} of {} images are not on this machine: {}", missing.len(), prepared.images.len(), few(missing));
+        return act(job, "images are missing", Step::fail("ImagesMissing", message, Cause::Images(missing.clone())));
+    }
+    let number = prepared.images.len().saturating_sub(missing.len()) + 1;
+    act(job, format!("pulling image {number} of {}: {image}", prepared.images.len()), Step::PullImage { image: image.clone() })
+}
+
+/// The first few of a list, and how many more.
+fn few(items: &[String]) -> String {
+    match items.split_at_checked(5) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => items.join(", "),
+    }
 }
 
 /// What a deployment takes from the machine and was not seen yet.
@@ -203,7 +225,7 @@ fn skipped(message: &str) -> Step {
 /// The interlock once more, in the last moment before anything is written. What is
 /// not known is waited for.
 fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
-    let limit = after(job, "deployment.deadline", job.created);
+    let limit = after(job, "deployment.deadline", job.deadline_since());
     let unknown = |what: &str| {
         past(inputs, job, limit, what, Cause::Interrupted).unwrap_or_else(|| wait(job, format!("waiting: {what}"), limit))
     };
@@ -231,7 +253,7 @@ fn past(inputs: &Inputs<'_>, job: &Job, limit: Timestamp, message: &str, cause: 
 
 fn take_down(inputs: &Inputs<'_>, job: &Job) -> Plan {
     let Some(cluster) = inputs.snapshot.cluster.fresh() else {
-        let limit = after(job, "deployment.deadline", job.created);
+        let limit = after(job, "deployment.deadline", job.deadline_since());
         return past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
             .unwrap_or_else(|| wait(job, format!("waiting for the cluster: {}", inputs.snapshot.cluster.reason()), limit));
     };
@@ -256,7 +278,7 @@ fn take_down(inputs: &Inputs<'_>, job: &Job) -> Plan {
         };
     }
     let limit = after(job, "deployment.helm_timeout", down.since.unwrap_or(job.created));
-    let shown = left.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    let shown = few(&left);
     let message = format!("{} objects are not gone: {shown}", left.len());
     past(inputs, job, limit, &message, Cause::Platform)
         .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
@@ -286,7 +308,7 @@ fn leftovers(cluster: &ClusterView, down: &TakeDown, present: &[&Release]) -> Ve
 
 fn install(inputs: &Inputs<'_>, job: &Job) -> Plan {
     let Some(cluster) = inputs.snapshot.cluster.fresh() else {
-        let limit = after(job, "deployment.deadline", job.created);
+        let limit = after(job, "deployment.deadline", job.deadline_since());
         return past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
             .unwrap_or_else(|| wait(job, format!("waiting for the cluster: {}", inputs.snapshot.cluster.reason()), limit));
     };
@@ -320,7 +342,7 @@ fn found_release(job: &Job, own: &Ownership, found: &Release) -> Plan {
 }
 
 fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHealth>) -> Plan {
-    let limit = after(job, "deployment.deadline", job.created);
+    let limit = after(job, "deployment.deadline", job.deadline_since());
     let Some(health) = health else {
         return past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
             .unwrap_or_else(|| wait(job, format!("the platform cannot be seen: {}", inputs.snapshot.cluster.reason()), limit));

@@ -396,8 +396,8 @@ fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
     let most = inputs.ledger.settings.as_ref().map_or(0, |settings| settings.integer("agent.retries"));
     let gone = match &failure.cause {
         Cause::Configuration | Cause::Platform => return Retry::Never,
-        Cause::Registry => {
-            // The registry is not watched: ask again, ever more rarely.
+        Cause::Registry | Cause::Images(_) => {
+            // Neither registry nor image store is watched: ask again, ever more rarely.
             let minutes = 1_i64 << failure.attempts.clamp(1, 6).saturating_sub(1);
             let at = failure.at + SignedDuration::from_mins(minutes);
             return if inputs.now >= at { Retry::Now } else { Retry::At(at) };
@@ -448,6 +448,9 @@ pub fn failure_advice(failure: &Failure) -> String {
         Cause::Configuration => "mend the chart or the configuration; the agent goes on by itself".into(),
         Cause::Kinds(missing) => format!("install what serves {}; the agent goes on by itself", missing.join(", ")),
         Cause::Api => format!("bring the API server back; the agent goes on by itself, or {by_hand}"),
+        Cause::Images(_) => format!(
+            "import them with microk8s images import FILE.tar, or set deployment.offline = false; the agent looks again, or {by_hand}"
+        ),
         Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),
         Cause::Interrupted | Cause::Platform => by_hand,
     }

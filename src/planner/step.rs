@@ -21,6 +21,11 @@ pub enum Step {
     },
     /// Bring chart, values and manifest in hand. Touches nothing that runs.
     Prepare,
+    /// Have the container runtime pull an image.
+    PullImage {
+        /// The image.
+        image: String,
+    },
     /// Note what is to be taken down.
     BeginTakeDown {
         /// Releases of this platform, in the order to take them down.
@@ -105,6 +110,7 @@ impl std::fmt::Display for Step {
         match self {
             Self::StartJob { kind, reason } => write!(f, "start a job: {} ({reason})", kind.as_str()),
             Self::Prepare => write!(f, "bring the chart and its values in hand"),
+            Self::PullImage { image } => write!(f, "pull the image {image}"),
             Self::BeginTakeDown { releases, .. } => write!(f, "take down {} releases", releases.len()),
             Self::Uninstall { namespace, release } => write!(f, "uninstall the release {namespace}/{release}"),
             Self::LabelNode { node } => write!(f, "label the node {node} kaapana.io/node=storage"),

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod harness;
+mod images;
 mod life;
 mod package;
 mod secrets;

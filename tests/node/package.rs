@@ -44,3 +44,19 @@ fn no_act_of_the_package_touches_the_platform_or_its_job() {
     assert_eq!(node.ok(pods), before, "no pod was touched");
     assert_eq!(node.helm_calls("install"), 1);
 }
+
+#[test]
+fn a_purge_takes_nothing_from_a_helm_that_runs() {
+    let node = Node::new();
+    node.close_gate("install");
+    node.configure(&config("[credentials.grafana]\npassword = \"OfThisDeployment1\"\n"));
+    node.wait_at_gate("install");
+    node.ok("apt-get purge -y kaapana-agent && test ! -e /var/lib/kaapana-agent");
+    node.open_gate("install");
+    // Nobody is left to follow it, but the chart is installed, with its values.
+    node.ok("timeout 200 journalctl -f -n +0 -o cat -u kaapana-job-1-install-1.service | grep -q -m 1 '^STATUS: deployed'");
+    node.ok(
+        "/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json | grep -q OfThisDeployment1",
+    );
+    node.ok("/snap/bin/microk8s.kubectl wait deployment --all --all-namespaces --for condition=Available --timeout 200s");
+}

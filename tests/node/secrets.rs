@@ -48,7 +48,7 @@ fn no_secret_is_left_anywhere() {
         (&bus, "kaapana-admin-chart"),
         (&status, "conditions"),
         (&journal, "MESSAGE_ID"),
-        (&records, "/var/lib/kaapana-agent/deployments/1/values.json"),
+        (&records, "--values"),
     ] {
         assert!(text.contains(public), "{public} was not found where it should be");
     }

@@ -16,7 +16,7 @@ packages=(
   iproute2 iptables conntrack kmod procps psmisc                  # what the kubelet calls
   e2fsprogs mount util-linux fuse3                                # disks, and their faults
   openssl curl jq less ca-certificates bash-completion netbase    # for tests and people
-  busybox-static
+  busybox-static docker-registry
 )
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -40,6 +40,6 @@ printf '127.0.0.1 localhost\n10.77.0.2 kaapana-node\n' >"$out/etc/hosts"
 
 # Debian's own units of what runs under MicroK8s's names here, and timers without a use.
 chroot "$out" groupadd --system microk8s
-systemctl --root="$out" -q mask etcd.service containerd.service apt-daily.timer apt-daily-upgrade.timer \
+systemctl --root="$out" -q mask etcd.service containerd.service docker-registry.service apt-daily.timer apt-daily-upgrade.timer \
   dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-firstboot.service \
   systemd-networkd-wait-online.service
