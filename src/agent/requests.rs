@@ -73,6 +73,8 @@ pub struct DeployOptions {
     pub reason: String,
     /// Deploy again what is deployed already.
     pub again: bool,
+    /// Also outside of the maintenance windows.
+    pub now: bool,
     /// A person accepts that this is another platform than the one before.
     pub accept_identity_change: bool,
     /// A person accepts that the data directories lie on other disks than before.
@@ -181,6 +183,9 @@ impl Agent {
                 "generation {} is deployed; nothing differs (--again deploys it again)",
                 self.ledger.generation
             )));
+        }
+        if let Some((hold, _)) = release::outside_window(&inputs, &settings).filter(|_| !options.now) {
+            return Err(blocked(&[hold]));
         }
         let reason = if options.reason.is_empty() { "asked for".to_owned() } else { options.reason };
         self.accept_job(JobKind::Deploy, reason, requester, |ledger| {

@@ -71,6 +71,9 @@ pub enum Command {
         /// Also when nothing differs from what is deployed
         #[arg(long)]
         again: bool,
+        /// Also outside of the maintenance windows
+        #[arg(long)]
+        now: bool,
         /// Accept that another platform than the one before is meant: it starts empty
         #[arg(long)]
         accept_identity_change: bool,

@@ -73,9 +73,10 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             print(&if json { document + "\n" } else { text::plan(&serde_json::from_str(&document).unwrap_or_default()) });
             Ok(exit::DONE)
         }
-        Command::Deploy { again, accept_identity_change, accept_disk_change, how } => {
+        Command::Deploy { again, now, accept_identity_change, accept_disk_change, how } => {
             let mut options = options(&how);
             options.insert("again", Variant::from(again));
+            options.insert("now", Variant::from(now));
             options.insert("accept-identity-change", Variant::from(accept_identity_change));
             options.insert("accept-disk-change", Variant::from(accept_disk_change));
             let mut changes = follow::Changes::listen(&Connection::system().await?).await?;

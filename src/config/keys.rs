@@ -37,6 +37,8 @@ pub enum Kind {
     Paths,
     /// A list of networks in CIDR notation.
     Cidrs,
+    /// A list of maintenance windows.
+    Windows,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::Version => "a version such as \"0.6.0\"".into(),
             Self::Credential => "a string of A-Z a-z 0-9 . _ @ ! % + = - that starts with a letter".into(),
             Self::Paths => "a list of absolute paths in quotes".into(),
+            Self::Windows => format!("a list of {}", super::window::EXPECTATION),
             Self::Cidrs => "a list of networks such as [\"10.1.0.0/16\"]".into(),
         }
     }
@@ -116,6 +119,7 @@ const fn secret(path: &'static str, default: Option<&'static str>, variable: &'s
 use Effect::{Agent, Identity, Redeploy, State};
 use Kind::{
     AutoBool, Bool, Choice, Cidrs, Credential, Duration, Host, Integer, Label, Path, Paths, Registry, ReleaseName, Text, Version,
+    Windows,
 };
 
 /// All keys, by table. A table `[values]` takes any further Helm value besides.
@@ -399,11 +403,19 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "agent.on_change",
-        Choice(&["redeploy", "plan"]),
+        Choice(&["redeploy", "window", "plan"]),
         Some("redeploy"),
         None,
         Agent,
-        "What a change of the configuration does: redeploy at once, or only show the plan.",
+        "What a change of the configuration does: redeploy at once, in the next maintenance window, or only show the plan.",
+    ),
+    key(
+        "agent.windows",
+        Windows,
+        None,
+        None,
+        Agent,
+        "Maintenance windows: days, begin and end by the clock of the place, and its time zone.",
     ),
     key("agent.settle", Duration, Some("5s"), None, Agent, "How long the configuration must be quiet before it is read."),
     key(

@@ -6,6 +6,7 @@
 //! * [`settings`] checks the merged keys against that table and yields [`Settings`];
 //! * [`derived`] computes what depends on several keys or the machine;
 //! * [`values`] turns settings into the values given to Helm, by tables of data;
+//! * [`window`] knows when a change may take the platform down by itself;
 //! * [`watch`] waits for the directories to become quiet and loads them again.
 //!
 //! Nothing here changes the node, and a refused configuration never replaces
@@ -18,6 +19,7 @@ pub mod keys;
 pub mod settings;
 pub mod values;
 pub mod watch;
+pub mod window;
 
 pub use error::{ConfigError, Problem};
 pub use fragments::{Directories, Fragments, Origin};

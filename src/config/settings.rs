@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{ConfigError, Problem};
 use super::fragments::{Entry, Fragments, Origin, Raw, nearest_key};
 use super::keys::{self, Effect, Key, Kind};
+use super::window::Window;
 
 /// A checked value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +101,12 @@ impl Settings {
             Some(Value::Integer(number)) => *number,
             _ => 0,
         }
+    }
+
+    /// The maintenance windows.
+    #[must_use]
+    pub fn windows(&self) -> Vec<Window> {
+        self.list("agent.windows").iter().filter_map(|text| Window::parse(text).ok()).collect()
     }
 
     /// A list; empty when unset.
@@ -450,6 +457,13 @@ impl Checker<'_> {
                 );
             }
         }
+        if settings.text("agent.on_change") == "window" && settings.list("agent.windows").is_empty() {
+            self.problem(
+                "agent.on_change",
+                "is \"window\" and there is none",
+                Some("set agent.windows, such as [\"Sat 02:00-05:00 Europe/Berlin\"]".into()),
+            );
+        }
         self.distinct_ports(settings);
         self.data_directories(settings);
         if settings.integer("data.critical_free_percent") > settings.integer("data.warn_free_percent") {
@@ -571,6 +585,10 @@ fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
             Ok(Value::Text(text))
         }
         (Kind::Paths, Raw::List(list)) if list.iter().all(|path| text_is(Kind::Path, path)) => Ok(Value::List(list.clone())),
+        (Kind::Windows, Raw::List(list)) => match list.iter().find_map(|text| Window::parse(text).err()) {
+            None => Ok(Value::List(list.clone())),
+            Some(message) => Err(format!("{message}, expected {}", key.kind.expectation())),
+        },
         (Kind::Cidrs, Raw::List(list)) if list.iter().all(|cidr| is_cidr(cidr)) => Ok(Value::List(list.clone())),
         _ => wrong(),
     }

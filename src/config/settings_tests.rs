@@ -63,6 +63,14 @@ fn every_bad_input_gets_file_line_column_key_and_expectation() {
             "10.toml:7:1: deployment.offline: is true without deployment.chart_path (set deployment.chart_path to the chart's archive)",
         ),
         (
+            &with("[agent]\non_change = \"window\"\n"),
+            "10.toml:7:1: agent.on_change: is \"window\" and there is none (set agent.windows, such as [\"Sat 02:00-05:00 Europe/Berlin\"])",
+        ),
+        (
+            &with("[agent]\nwindows = [\"Samstag 02:00-05:00 Europe/Berlin\"]\n"),
+            "10.toml:7:1: agent.windows: \"Samstag\" is no day (Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily), expected a list of windows such as \"Sat,Sun 02:00-05:00 Europe/Berlin\" or \"daily 01:30-04:00 UTC\"",
+        ),
+        (
             &with("[deployment]\nchart_path = \"chart.tgz\"\n"),
             "10.toml:7:1: deployment.chart_path: found the string \"chart.tgz\", expected an absolute path in quotes",
         ),

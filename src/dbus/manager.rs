@@ -94,7 +94,8 @@ impl Manager {
 
     /// Deploys what is configured. Returns the job at once; a deployment that runs
     /// already is returned. Options: reason (s), again (b): also when nothing
-    /// differs, accept-identity-change (b): another platform than before is meant,
+    /// differs, now (b): also outside of the maintenance windows,
+    /// accept-identity-change (b): another platform than before is meant,
     /// accept-disk-change (b): other data disks than before are meant.
     /// Errors: NotConfigured, JobConflict, NothingToDo, Blocked, InvalidArgument, NotKept.
     #[zbus(out_args("job"))]
@@ -104,10 +105,11 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, CallError> {
-        finish(&options, &["reason", "again", "accept-identity-change", "accept-disk-change"])?;
+        finish(&options, &["reason", "again", "now", "accept-identity-change", "accept-disk-change"])?;
         let options = DeployOptions {
             reason: text(&options, "reason")?,
             again: flag(&options, "again")?,
+            now: flag(&options, "now")?,
             accept_identity_change: flag(&options, "accept-identity-change")?,
             accept_disk_change: flag(&options, "accept-disk-change")?,
         };

@@ -152,6 +152,10 @@ fn prepare(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
             let message = "the configuration was changed meanwhile";
             return act(job, message, skipped(message));
         }
+        if release::outside_window(inputs, &job.settings).is_some() {
+            let message = "the maintenance window closed before everything was in hand";
+            return act(job, message, skipped(message));
+        }
     }
     let holds = preflight::holds(JobKind::Deploy, conditions);
     if let Some(hold) = holds.first() {

@@ -7,6 +7,7 @@ use super::{Inputs, preflight};
 use crate::config::derived::Machine;
 use crate::config::settings::Settings;
 use crate::config::values::{self, UnsupportedVersion};
+use crate::config::window;
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
 use crate::ledger::{Cause, Deployed, Failure, Intent, JobKind};
@@ -119,8 +120,33 @@ fn converge(
         let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
         return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]));
     }
+    if let Some((hold, opens)) = outside_window(inputs, settings) {
+        let hold = Hold { message: format!("{difference}; {}", hold.message), ..hold };
+        let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
+        return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]).wake(opens));
+    }
     let step = Step::StartJob { kind: JobKind::Deploy, reason: difference };
     guarded(inputs, JobKind::Deploy, Some(wanted), step, conditions, health)
+}
+
+/// A platform that runs is changed in a maintenance window only, when the site
+/// wants it so. With the time at which the next one opens.
+#[must_use]
+pub fn outside_window(inputs: &Inputs<'_>, settings: &Settings) -> Option<(Hold, Option<Timestamp>)> {
+    // What is down already is not spared by waiting.
+    let runs = inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.installed && !root_is_gone(inputs, deployed));
+    if !runs || settings.text("agent.on_change") != "window" {
+        return None;
+    }
+    let next = window::opening(&settings.windows(), inputs.now);
+    if next.as_ref().is_some_and(|opening| opening.from <= inputs.now) {
+        return None;
+    }
+    let message = match &next {
+        Some(opening) => format!("waits for the maintenance window that opens {}", opening.told),
+        None => "no maintenance window opens within eight days".to_owned(),
+    };
+    Some((Hold::new("OutsideWindow", message, "kaapanactl deploy --now does it at once"), next.map(|opening| opening.from)))
 }
 
 /// What differs between what is wanted and what is deployed, if Helm would be
