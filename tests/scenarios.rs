@@ -165,8 +165,7 @@ impl Story {
                 });
             }
             Step::PullImage { image } => {
-                let missing = &mut self.ledger.job.as_mut().unwrap().prepared.as_mut().unwrap().missing_images;
-                missing.retain(|name| *name != image);
+                self.ledger.image_pulled(&image, now);
                 self.present.push(image);
             }
             Step::BeginTakeDown { releases, objects } => self.ledger.begin_take_down(releases, objects, now),

@@ -16,15 +16,15 @@ use crate::planner::{Inputs, Step};
 use crate::state::{DiskIdentity, Gpu, Node, Observed};
 use crate::telemetry::id;
 
-/// How long any action may take. Each part has a shorter limit of its own; this is for
+/// How long an action may take. Each part has a shorter limit of its own; this is for
 /// a bus or a disk that does not answer at all.
 const ACTION_LIMIT: Duration = Duration::from_secs(600);
 
 /// How an action ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It did not end in time.
-    Late,
+    /// It did not end within this time.
+    Late(Duration),
     /// A chart and its values are in hand, or not.
     Prepared(Result<Box<Prepared>, ActionError>),
     /// An image was pulled, or not.
@@ -87,9 +87,8 @@ impl Agent {
                 self.change_job(|job| job.prepared = Some(*prepared));
             }
             Ok(Outcome::ImagePulled(image, Ok(()))) => {
-                self.change_job(|job| {
-                    job.prepared.iter_mut().for_each(|prepared| prepared.missing_images.retain(|name| *name != image))
-                });
+                let now = self.now();
+                self.commit(|ledger| ledger.image_pulled(&image, now)).ok();
             }
             // Whether the unit runs all the same is seen, not guessed.
             Ok(Outcome::Started(started)) => {
@@ -106,8 +105,8 @@ impl Agent {
                 self.change_job(|job| job.labelled = true);
             }
             Ok(Outcome::Forgotten) => {}
-            Ok(Outcome::Late) => {
-                let message = format!("an action did not end within {} s", ACTION_LIMIT.as_secs());
+            Ok(Outcome::Late(limit)) => {
+                let message = format!("an action did not end within {} s", limit.as_secs());
                 let failure = JobFailure { reason: "ActionTimeout".into(), message, tail: Vec::new(), cause: Cause::Interrupted };
                 self.finish_job(JobResult::Timeout, Some(failure));
             }
@@ -138,8 +137,9 @@ impl Agent {
         self.act_within(ACTION_LIMIT, action);
     }
 
+    /// Begins one with another limit.
     fn act_within(&mut self, limit: Duration, action: impl Future<Output = Outcome> + Send + 'static) {
-        let limited = async move { tokio::time::timeout(limit, action).await.unwrap_or(Outcome::Late) };
+        let limited = async move { tokio::time::timeout(limit, action).await.unwrap_or(Outcome::Late(limit)) };
         self.acting = Some(tokio::spawn(limited));
     }
 

@@ -5,13 +5,20 @@
 //! whose end is not after its begin ends on the next day. On the days the clocks are
 //! changed the wall clock counts: a window in the hour that is skipped does not open
 //! that day, one in the hour that comes twice is open both times.
+//!
+//! The zones' rules are part of the program (IANA's database, as the crate `jiff` carries
+//! it): reading a window looks at no file, and a machine without them knows them.
+
+use std::sync::LazyLock;
 
 use jiff::civil::{Date, Time, Weekday};
-use jiff::tz::{Disambiguation, TimeZone};
+use jiff::tz::{Disambiguation, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan as _};
 
 /// What a window looks like, for messages.
 pub const EXPECTATION: &str = "windows such as \"Sat,Sun 02:00-05:00 Europe/Berlin\" or \"daily 01:30-04:00 UTC\"";
+
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 const DAYS: [(&str, Weekday); 7] = [
     ("Mon", Weekday::Monday),
@@ -57,7 +64,7 @@ impl Window {
             days: parse_days(days)?,
             from: parse_time(from)?,
             until: parse_time(until)?,
-            zone: TimeZone::get(zone).map_err(|_| format!("\"{zone}\" is no time zone that is known here"))?,
+            zone: ZONES.get(zone).map_err(|_| format!("\"{zone}\" is no time zone that is known here"))?,
         })
     }
 

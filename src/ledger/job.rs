@@ -170,7 +170,7 @@ pub struct Job {
     pub intent: Option<Intent>,
     /// Chart and values in hand.
     pub prepared: Option<Prepared>,
-    /// Since when its deadline counts: everything was in hand.
+    /// When something was last brought in hand: its deadline counts from here.
     #[serde(default)]
     pub in_hand: Option<Timestamp>,
     /// The take-down, once it began.
@@ -234,7 +234,7 @@ pub enum Cause {
     /// The registry did not give the chart or an image.
     Registry,
     /// Images the container runtime does not have, and there is no registry to pull from.
-    Images(Vec<String>),
+    Images,
     /// Helm or the platform failed: a person looks.
     Platform,
 }

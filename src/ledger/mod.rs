@@ -378,6 +378,15 @@ impl Ledger {
         }
     }
 
+    /// Notes that an image was brought in hand.
+    pub fn image_pulled(&mut self, image: &str, now: Timestamp) {
+        let Some(job) = self.job.as_mut() else { return };
+        job.in_hand = Some(now);
+        if let Some(prepared) = job.prepared.as_mut() {
+            prepared.missing_images.retain(|missing| missing != image);
+        }
+    }
+
     /// Goes on to a stage of the running job.
     pub fn advance(&mut self, stage: Stage, now: Timestamp) {
         let Some(job) = self.job.as_mut() else { return };

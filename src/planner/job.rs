@@ -132,7 +132,7 @@ fn speaks_of_the_api(line: &str) -> bool {
 }
 
 fn prepare(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
-    let limit = after(job, "deployment.deadline", job.created);
+    let limit = after(job, "deployment.deadline", job.deadline_since());
     let Some(prepared) = &job.prepared else {
         // A deployment is made for this machine, so the machine must have been seen.
         if let Some(unseen) = unseen(inputs, job) {
@@ -182,7 +182,7 @@ fn images(job: &Job, prepared: &Prepared) -> Plan {
     };
     if job.settings.flag("deployment.offline") {
         let message = format!("{} of {} images are not on this machine: {}", missing.len(), prepared.images.len(), few(missing));
-        return act(job, "images are missing", Step::fail("ImagesMissing", message, Cause::Images(missing.clone())));
+        return act(job, "images are missing", Step::fail("ImagesMissing", message, Cause::Images));
     }
     let number = prepared.images.len().saturating_sub(missing.len()) + 1;
     act(job, format!("pulling image {number} of {}: {image}", prepared.images.len()), Step::PullImage { image: image.clone() })

@@ -422,7 +422,7 @@ fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
     let most = inputs.ledger.settings.as_ref().map_or(0, |settings| settings.integer("agent.retries"));
     let gone = match &failure.cause {
         Cause::Configuration | Cause::Platform => return Retry::Never,
-        Cause::Registry | Cause::Images(_) => {
+        Cause::Registry | Cause::Images => {
             // Neither registry nor image store is watched: ask again, ever more rarely.
             let minutes = 1_i64 << failure.attempts.clamp(1, 6).saturating_sub(1);
             let at = failure.at + SignedDuration::from_mins(minutes);
@@ -474,7 +474,7 @@ pub fn failure_advice(failure: &Failure) -> String {
         Cause::Configuration => "mend the chart or the configuration; the agent goes on by itself".into(),
         Cause::Kinds(missing) => format!("install what serves {}; the agent goes on by itself", missing.join(", ")),
         Cause::Api => format!("bring the API server back; the agent goes on by itself, or {by_hand}"),
-        Cause::Images(_) => format!(
+        Cause::Images => format!(
             "import them with microk8s images import FILE.tar, or set deployment.offline = false; the agent looks again, or {by_hand}"
         ),
         Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),

@@ -13,7 +13,7 @@ const HTPASSWD: &str = "reader:$2b$04$hoPoJSrTsru7TEVInKl2HemfwExLkjzlu3DaUcRlQY
 /// of the root chart are in that registry only; with a chart from a file Kaapana gives
 /// its pods no credentials, so the others stay.
 const PUSH: &str = "set -e; ctr=/snap/bin/microk8s.ctr
-    until curl -s -o /dev/null http://localhost:5000/v2/; do :; done
+    curl -s -o /dev/null --retry 30 --retry-connrefused --retry-max-time 30 http://localhost:5000/v2/
     root=$(/snap/bin/microk8s.helm3 get manifest kaapana-admin-chart; /snap/bin/microk8s.helm3 get hooks kaapana-admin-chart)
     for image in $($ctr images ls -q | grep ^registry.example.org/kaapana/); do
         other=localhost:5000/${image#registry.example.org/}
@@ -76,7 +76,7 @@ fn images_are_in_hand_before_anything_is_taken_down() {
     });
     assert_eq!(published.phase, Phase::Blocked);
     assert_eq!(node.ok(pods), before, "no pod was touched");
-    assert_eq!(node.ok("journalctl --no-pager -o json | grep -c 'Wrong.Password1' || true").trim(), "0");
+    assert_eq!(node.ok("journalctl --no-pager -o json | grep -cE '(Wrong|Registry).Password1' || true").trim(), "0");
 
     // The right one: everything is pulled while the old platform runs.
     node.close_gate("uninstall");

@@ -54,7 +54,7 @@ fn a_purge_takes_nothing_from_a_helm_that_runs() {
     node.ok("apt-get purge -y kaapana-agent && test ! -e /var/lib/kaapana-agent");
     node.open_gate("install");
     // Nobody is left to follow it, but the chart is installed, with its values.
-    node.ok("timeout 200 journalctl -f -n +0 -o cat -u kaapana-job-1-install-1.service | grep -q -m 1 '^STATUS: deployed'");
+    node.ok("timeout 200 journalctl -f -n all -o cat -u kaapana-job-1-install-1.service | grep -q -m 1 '^STATUS: deployed'");
     node.ok(
         "/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json | grep -q OfThisDeployment1",
     );
