@@ -61,7 +61,20 @@ pub async fn run_step(folder: &Path) -> std::io::Result<i32> {
         _ => Err(error),
     })?;
     let redactor = Redactor::new(secrets);
-    let chart = order.chart.as_deref().map(Inherited::open).transpose()?;
+    let result = execute(order, &redactor).await.unwrap_or_else(|line| {
+        eprintln!("{line}");
+        StepResult { status: None, timed_out: false, tail: vec![line] }
+    });
+    write_result(folder, &result)?;
+    Ok(result.status.unwrap_or(1))
+}
+
+/// Runs the program of an order to its end; a sentence when it could not be started.
+async fn execute(order: Order, redactor: &Redactor) -> Result<StepResult, String> {
+    let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let open = |path: &PathBuf| Inherited::open(path).map_err(|error| unreadable(path, error));
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
+    let chart = order.chart.as_ref().map(open).transpose()?;
     let argument = |text: String| match &chart {
         Some(chart) if text == CHART_ARGUMENT => chart.path().into(),
         _ => text.into(),
@@ -71,20 +84,12 @@ pub async fn run_step(folder: &Path) -> std::io::Result<i32> {
         arguments: order.arguments.into_iter().map(argument).collect(),
         environment: helm_environment(&order.home),
         directory: "/".into(),
-        input: order.input.as_deref().map(std::fs::read).transpose()?.unwrap_or_default(),
+        input: order.input.as_ref().map(read).transpose()?.unwrap_or_default(),
         limit: Duration::from_secs(order.limit_seconds),
         output_cap: 0,
     };
-    let result = match run(&invocation, &redactor, false, |line| eprintln!("{line}")).await {
-        Ok(outcome) => StepResult { status: outcome.status, timed_out: outcome.timed_out, tail: outcome.tail },
-        Err(error) => {
-            let line = chain(&error);
-            eprintln!("{line}");
-            StepResult { status: None, timed_out: false, tail: vec![line] }
-        }
-    };
-    write_result(folder, &result)?;
-    Ok(result.status.unwrap_or(1))
+    let outcome = run(&invocation, redactor, false, |line| eprintln!("{line}")).await.map_err(|error| chain(&error))?;
+    Ok(StepResult { status: outcome.status, timed_out: outcome.timed_out, tail: outcome.tail })
 }
 
 /// The folder may have been removed by a purge of the package: then nobody waits
@@ -140,6 +145,15 @@ mod tests {
     async fn a_folder_that_vanished_is_no_failure() {
         let dir = folder("rm -r \"$HOME\"");
         assert_eq!(run_step(dir.path()).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_chart_that_is_gone_is_told_in_the_result() {
+        let dir = folder("exit 0");
+        std::fs::remove_file(dir.path().join("chart")).unwrap();
+        assert_eq!(run_step(dir.path()).await.unwrap(), 1);
+        let result = read_result(dir.path()).unwrap();
+        assert!(result.status.is_none() && result.tail[0].contains("chart cannot be read: No such file"), "{:?}", result.tail);
     }
 
     #[tokio::test]

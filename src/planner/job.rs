@@ -95,7 +95,7 @@ fn ended(inputs: &Inputs<'_>, step: &RunningStep, result: &StepResult) -> Step {
             let how = match result {
                 StepResult { timed_out: true, .. } => "ran past its time limit".to_owned(),
                 StepResult { status: Some(status), .. } => format!("ended with status {status}"),
-                _ => "was killed".to_owned(),
+                _ => "was killed or could not be started".to_owned(),
             };
             // Helm's last words name the API server when that went away meanwhile.
             let api = !release::api_is_back(inputs.snapshot) || result.tail.iter().any(|line| speaks_of_the_api(line));
