@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PACKAGES := build-essential debhelper dpkg-dev lintian libxml2-utils man-db systemd dbus polkitd shellcheck
-NODE_TESTS := cargo test --locked --features node-tests --test node -- --test-threads=1
+NODE_TESTS := cargo test --locked --features node-tests,faults --test node -- --test-threads=1
 DEB_OPTIONS := -b -us -uc --buildinfo-file=dist/kaapana-agent.buildinfo --changes-file=dist/kaapana-agent.changes \
 	--buildinfo-option=-udist --changes-option=-udist
 
@@ -23,7 +23,7 @@ test-all: test ## what does not fit into make test (nothing yet)
 lint: ## format, clippy, shellcheck, documents
 	@tests/clock lint
 	cargo fmt --check
-	cargo clippy --locked --all-targets --features node-tests -- -D warnings
+	cargo clippy --locked --all-targets --features node-tests,faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 	shellcheck --severity=warning tests/demo tests/clock tests/node/node tests/charts/build tests/charts/check packaging/check-package
 

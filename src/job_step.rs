@@ -42,6 +42,9 @@ pub struct Order {
     pub chart: Option<PathBuf>,
     /// The file that is its standard input.
     pub input: Option<PathBuf>,
+    /// Further variables of its environment. Never a secret.
+    #[serde(default)]
+    pub environment: Vec<(String, String)>,
     /// Where helm keeps its own files.
     pub home: PathBuf,
     /// When it is ended, in seconds.
@@ -79,10 +82,12 @@ async fn execute(order: Order, redactor: &Redactor) -> Result<StepResult, String
         Some(chart) if text == CHART_ARGUMENT => chart.path().into(),
         _ => text.into(),
     };
+    let mut environment = helm_environment(&order.home);
+    environment.extend(order.environment.into_iter().map(|(name, value)| (name.into(), value.into())));
     let invocation = Invocation {
         program: order.program,
         arguments: order.arguments.into_iter().map(argument).collect(),
-        environment: helm_environment(&order.home),
+        environment,
         directory: "/".into(),
         input: order.input.as_ref().map(read).transpose()?.unwrap_or_default(),
         limit: Duration::from_secs(order.limit_seconds),
@@ -123,6 +128,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into(), "sh".into(), CHART_ARGUMENT.into()],
             chart: Some(dir.path().join("chart")),
             input: Some(dir.path().join("values")),
+            environment: vec![],
             home: dir.path().into(),
             limit_seconds: 30,
         };

@@ -26,7 +26,7 @@
 //! * [`dbus`]: the interface `ai.kaapana.Agent1`. [`cli`]: `kaapanactl`, its client.
 //! * [`telemetry`], [`service`]: what the journal and systemd are told.
 //! * [`paths`]: every path, movable for tests. [`error`]: how errors are told.
-//! * [`documents`]: what is generated from the program.
+//! * [`documents`]: what is generated from the program. [`fault`]: where tests end it.
 //!
 //! Never: a namespace, claim, volume or file of a data directory deleted; anything
 //! touched that cannot be shown to be this platform's; a deployment onto a disk that
@@ -40,6 +40,7 @@ pub mod config;
 pub mod dbus;
 pub mod documents;
 pub mod error;
+pub mod fault;
 pub mod health;
 pub mod job_step;
 pub mod ledger;

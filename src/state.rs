@@ -212,6 +212,11 @@ pub struct Snapshot {
     pub chart: Observed<Chart>,
     /// The transient unit of the running job's step.
     pub step: Observed<StepUnit>,
+    /// The platform's web page, while a job works.
+    pub page: Observed<Page>,
+    /// Helm processes on this machine, those in containers among them, while a release
+    /// is pending: their process numbers.
+    pub helms: Observed<Vec<u32>>,
     /// Why the ledger could not be written last, when it could not.
     pub ledger_error: Option<String>,
 }
@@ -351,6 +356,17 @@ impl StepResult {
     pub fn success(&self) -> bool {
         self.status == Some(0) && !self.timed_out
     }
+}
+
+/// What the platform's web page does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its address.
+    pub url: String,
+    /// It answers with a status below 500.
+    pub answers: bool,
+    /// What it said.
+    pub message: String,
 }
 
 /// Memory and processors.
@@ -497,6 +513,8 @@ pub struct Release {
     pub revision: u64,
     /// Helm's status: `deployed`, `failed`, `pending-install`, `uninstalling` …
     pub status: String,
+    /// When Helm last began something with it.
+    pub changed: Option<Timestamp>,
     /// Helm's description; the agent's installations say which job made them.
     pub description: String,
     /// Name of the chart.
@@ -513,6 +531,14 @@ pub struct Release {
     pub objects: Vec<ManifestObject>,
     /// Its contents could be read; otherwise only name, revision and status are known.
     pub readable: bool,
+}
+
+impl Release {
+    /// Does its status say that a helm works on it, or did?
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.status == "uninstalling" || self.status.starts_with("pending-")
+    }
 }
 
 /// A workload of a manifest.
@@ -535,6 +561,8 @@ pub struct Workload {
     pub health: Health,
     /// It is being deleted.
     pub deleting: bool,
+    /// What must be done before it is gone.
+    pub finalizers: Vec<String>,
 }
 
 /// A pod.
@@ -546,10 +574,16 @@ pub struct Pod {
     pub name: String,
     /// The workload it belongs to; a replica set is resolved to its deployment.
     pub owner: Option<ObjectId>,
+    /// Its unique id: another pod of the same name has another.
+    pub uid: String,
+    /// It has not ended yet.
+    pub active: bool,
     /// Its health.
     pub health: Health,
     /// It is being deleted.
     pub deleting: bool,
+    /// What must be done before it is gone.
+    pub finalizers: Vec<String>,
 }
 
 /// A volume with a path on this node.

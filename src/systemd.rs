@@ -1,6 +1,7 @@
-//! systemd's D-Bus interface, as far as the agent uses it (`org.freedesktop.systemd1(5)`).
+//! systemd's D-Bus interface, as far as the agent uses it (`org.freedesktop.systemd1(5)`,
+//! `org.freedesktop.login1(5)`).
 
-use zbus::{OwnedObjectPath, Variant};
+use zbus::{OwnedFd, OwnedObjectPath, Variant};
 
 /// `org.freedesktop.systemd1.Manager`.
 #[zbus::proxy(
@@ -51,6 +52,28 @@ pub trait Unit {
     /// The id of this run.
     #[zbus(property(emits_changed_signal = "false"), name = "InvocationID")]
     fn invocation_id(&self) -> zbus::Result<Vec<u8>>;
+}
+
+/// `org.freedesktop.login1.Manager`.
+#[zbus::proxy(
+    interface = "org.freedesktop.login1.Manager",
+    default_service = "org.freedesktop.login1",
+    default_path = "/org/freedesktop/login1"
+)]
+pub trait Login {
+    /// Takes a lock that lasts until the descriptor is closed.
+    fn inhibit(&self, what: &str, who: &str, why: &str, mode: &str) -> zbus::Result<OwnedFd>;
+    /// The session a process belongs to.
+    #[zbus(name = "GetSessionByPID")]
+    fn get_session_by_pid(&self, pid: u32) -> zbus::Result<OwnedObjectPath>;
+}
+
+/// `org.freedesktop.login1.Session`.
+#[zbus::proxy(interface = "org.freedesktop.login1.Session", default_service = "org.freedesktop.login1", assume_defaults = false)]
+pub trait Session {
+    /// Its name, as `loginctl` shows it.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn id(&self) -> zbus::Result<String>;
 }
 
 /// The interface of properties, whose change signal tells of units.

@@ -33,6 +33,10 @@ pub mod id {
     pub const JOB_DONE: &str = "10b0b5b24a8a421db025ea7618c9374b";
     /// A job failed.
     pub const JOB_FAILED: &str = "cebd1eb8c845483487dabe2de2d9171b";
+    /// A deployment failed, and the last good one is put back.
+    pub const WAY_BACK: &str = "c1d4a1f0b7a24c2c8b6b4a9b6e6d0f53";
+    /// A job is to be canceled.
+    pub const JOB_CANCELED: &str = "5e0c6f1b3f8c4d0f9a3c2b7d1e4f6a85";
     /// Something is not done, and why.
     pub const HELD: &str = "7e7b59eff2a4470a88a46a05608c53f0";
     /// The agent was told to leave the platform alone.

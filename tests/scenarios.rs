@@ -18,7 +18,7 @@ use kaapana_agent::planner::preflight::UNITS;
 use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::state::{
     ApiState, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Gpu, ManifestObject, Node, ObjectId, Observed,
-    Release, Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState, Volume, Workload,
+    Page, Pod, Release, Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState, Volume, Workload,
 };
 
 struct Story {
@@ -169,28 +169,34 @@ impl Story {
                 self.present.push(image);
             }
             Step::BeginTakeDown { releases, objects } => self.ledger.begin_take_down(releases, objects, now),
-            Step::Uninstall { namespace, release } => {
-                self.ledger.begin_unit(StepKind::Uninstall { namespace, release }, now).unwrap();
-                self.snapshot.step = Observed::Pending;
+            Step::Uninstall { namespace, release, no_hooks } => {
+                self.begin_unit(StepKind::Uninstall { namespace, release, no_hooks })
             }
-            Step::Install => {
-                self.ledger.begin_unit(StepKind::Install, now).unwrap();
-                self.snapshot.step = Observed::Pending;
+            Step::Install => self.begin_unit(StepKind::Install),
+            Step::Upgrade => self.begin_unit(StepKind::Upgrade),
+            Step::RunSiteProgram { program } => self.begin_unit(StepKind::PreTakedown { program }),
+            Step::BeginUpgrade { from } => self.ledger.begin_upgrade(from, now),
+            Step::DeletePods { pods } => {
+                self.ledger.job.as_mut().unwrap().nuked.extend(pods.into_iter().map(|(_, _, uid)| uid));
             }
+            Step::TurnBack { failure } => self.ledger.turn_back(failure, now),
+            Step::NoteWaiting => self.ledger.job.as_mut().unwrap().waiting_since = Some(now),
+            Step::NotePage(page) => self.ledger.job.as_mut().unwrap().page = page,
             Step::LabelNode { .. } => {
                 let node = Arc::make_mut(self.view.nodes.get_mut("node").unwrap());
                 node.role = Some("storage".into());
                 self.see();
             }
-            Step::CloseStep { result } => drop(self.ledger.close_unit(result.success(), now)),
+            Step::CloseStep { result } => drop(self.ledger.close_unit(result.success(), "", now)),
             Step::ForgetStep => self.ledger.forget_unit(),
             Step::Advance { stage } => self.ledger.advance(stage, now),
             Step::NoteHealthy(since) => self.ledger.job.as_mut().unwrap().healthy_since = since,
             Step::NoteFailing(since) => self.ledger.job.as_mut().unwrap().failing_since = since,
             Step::NoteRecovered => self.ledger.recovered(),
             Step::FinishJob { result, reason, message, cause, tail } => {
+                let report = if reason.is_empty() { message.clone() } else { String::new() };
                 let failure = JobFailure::of(result, reason, message, tail, cause);
-                self.ledger.finish_job(result, failure, now);
+                self.ledger.finish_job(result, failure, report, now);
             }
             Step::MarkDisk { path } => {
                 let seen = if path == self.disks.fast.path { &mut self.disks.fast } else { &mut self.disks.slow };
@@ -199,6 +205,11 @@ impl Story {
                 self.snapshot.disks = Observed::Fresh(self.disks.clone());
             }
         }
+    }
+
+    fn begin_unit(&mut self, what: StepKind) {
+        self.ledger.begin_unit(what, self.now).unwrap();
+        self.snapshot.step = Observed::Pending;
     }
 
     fn tick(&mut self) -> bool {
@@ -227,6 +238,7 @@ impl Story {
             namespace: namespace.into(),
             revision: 1,
             status: status.into(),
+            changed: Some(self.now),
             description,
             chart: name.into(),
             chart_version: "0.6.0".into(),
@@ -262,7 +274,25 @@ impl Story {
             }
             other => panic!("no level {other}"),
         };
-        self.view.workloads.insert(id.clone(), Arc::new(Workload { id, health, deleting: false }));
+        self.view.workloads.insert(id.clone(), Arc::new(Workload { id, health, deleting: false, finalizers: vec![] }));
+        self.see();
+    }
+
+    /// `pod NAMESPACE/NAME OWNER|none running|deleting|held|done`
+    fn pod(&mut self, words: &[&str]) {
+        let (namespace, name) = words[1].split_once('/').unwrap();
+        let owner = words[2].split_once('/').map(|(kind, name)| ObjectId::new(kind, "services", name));
+        let pod = Pod {
+            namespace: namespace.into(),
+            name: name.into(),
+            owner,
+            uid: format!("uid-of-{name}"),
+            active: words[3] != "done",
+            health: Health::healthy(),
+            deleting: matches!(words[3], "deleting" | "held"),
+            finalizers: if words[3] == "held" { vec!["example.org/hold".into()] } else { vec![] },
+        };
+        self.view.pods.insert((namespace.into(), name.into()), Arc::new(pod));
         self.see();
     }
 
@@ -372,13 +402,49 @@ impl Story {
                 self.see();
             }
             "workload" => self.workload(&words),
+            "pod" => self.pod(&words),
+            "nopod" => {
+                let (namespace, name) = words[1].split_once('/').unwrap();
+                self.view.pods.remove(&(namespace.into(), name.into()));
+                self.see();
+            }
+            "page" => {
+                let answers = words[1] == "up";
+                self.snapshot.page =
+                    Observed::Fresh(Page { url: "https://kaapana.example.org/".into(), answers, message: String::new() });
+            }
+            "helms" => {
+                self.snapshot.helms = Observed::Fresh(words[1..].iter().filter_map(|word| word.parse().ok()).collect());
+            }
+            "cancel" => {
+                let job = self.ledger.job.as_mut().expect("a job runs");
+                match planner::job::cancel_means(job, self.ledger.previous.as_ref()) {
+                    Ok(means) => {
+                        writeln!(self.out, "  means {means}").unwrap();
+                        job.canceled_by = Some(0);
+                    }
+                    Err(why) => writeln!(self.out, "  refused {why}").unwrap(),
+                }
+            }
+            "history" => {
+                for job in &self.ledger.history {
+                    let page = job.page.down_time().map(|span| format!(" (down for {} s)", span.as_secs())).unwrap_or_default();
+                    let said = if job.error.is_empty() { &job.report } else { &job.error };
+                    writeln!(self.out, "  job {} {} {}{page} {said}", job.id, job.kind.as_str(), job.result.as_str()).unwrap();
+                }
+                writeln!(self.out, "  wished {}", self.ledger.desired.as_str()).unwrap();
+            }
             "step" => self.step(&words),
             "pause" => self.ledger.pause = Some(Pause { reason: rest(1), until: None, since: self.now, requester: 0 }),
             "resume" => self.ledger.pause = None,
             "ask" => {
                 let kind = if words[1] == "deploy" { JobKind::Deploy } else { JobKind::Undeploy };
+                let job = self.ledger.start_job(kind, "asked for".into(), Some(0), self.now).expect("no job runs");
+                job.no_hooks |= words.contains(&"no-hooks");
+                job.nuke_pods = words.contains(&"nuke-pods");
+                job.unlock = words.contains(&"unlock");
+                job.stop_workflows = words.contains(&"stop-workflows");
                 self.ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
-                self.ledger.start_job(kind, "asked for".into(), Some(0), self.now).expect("no job runs");
             }
             "restart" => {
                 let config = self.snapshot.config.clone();

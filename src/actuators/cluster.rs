@@ -1,7 +1,7 @@
 //! Changes of the cluster that are not helm's.
 
-use k8s_openapi::api::core::v1::{Endpoints, Node};
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 
 use super::ActionError;
 use crate::paths::Paths;
@@ -20,6 +20,26 @@ pub async fn label_node(paths: &Paths, node: &str) -> Result<(), ActionError> {
         .await
         .map(drop)
         .map_err(|error| ActionError::node("NodeNotLabelled", &error))
+}
+
+/// Deletes pods by force (grace period 0), each only while it is the one of that uid.
+/// One that is gone is no failure. Finalizers stay.
+///
+/// # Errors
+///
+/// When the API server does not take one of them.
+pub async fn delete_pods(paths: &Paths, pods: &[(String, String, String)]) -> Result<(), ActionError> {
+    let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
+    for (namespace, name, uid) in pods {
+        let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default().grace_period(0) };
+        match Api::<Pod>::namespaced(client.clone(), namespace).delete(name, &parameters).await {
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            Err(error) => return Err(ActionError::node("PodNotDeleted", &error)),
+            Ok(_) => tracing::info!(namespace, pod = name, "pod {namespace}/{name} is deleted by force"),
+        }
+    }
+    Ok(())
 }
 
 /// The API server's address behind its service; `None` when it cannot be read.

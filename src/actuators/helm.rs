@@ -44,10 +44,10 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The file of a deployment's values.
+/// The file of a deployment's values: beside its chart.
 #[must_use]
-pub fn values_file(paths: &Paths, job: u32) -> PathBuf {
-    paths.deployment(job).join("values.json")
+pub fn values_file(chart: &Path) -> PathBuf {
+    chart.with_file_name("values.json")
 }
 
 /// Brings chart, values and manifest of a job in hand. Nothing that runs is touched.
@@ -79,8 +79,8 @@ pub async fn prepare(
     }
     check_chart(settings, source, &file).await?;
     let digest = digest(&file).await?;
-    write_private(&values_file(paths, job.id), &serde_json::to_vec(&values.nested()).unwrap_or_default()).map_err(state)?;
-    let manifest = render(paths, helm, settings, &file, &values_file(paths, job.id), api_version, &redactor).await?;
+    write_private(&values_file(&file), &serde_json::to_vec(&values.nested()).unwrap_or_default()).map_err(state)?;
+    let manifest = render(paths, helm, settings, &file, &values_file(&file), api_version, &redactor).await?;
     let (kinds, images) = requirements(&manifest);
     let missing_images = super::images::missing(paths, &images).await?;
     Ok(Prepared { chart_digest: digest, chart_file: file, values, machine, kinds, images, missing_images })
@@ -267,38 +267,52 @@ pub fn write_order(paths: &Paths, unit: &str, order: &Order, secrets: &[String])
     Ok(folder)
 }
 
-/// The order to install a job's chart. `description` is how the release is found again.
+/// The order to install a job's chart.
 #[must_use]
-pub fn install_order(paths: &Paths, helm: &Path, job: &Job, prepared: &Prepared, description: &str) -> Order {
+pub fn install_order(paths: &Paths, helm: &Path, job: &Job, prepared: &Prepared) -> Order {
+    let mut order = chart_order(paths, helm, "install", job, prepared);
+    if job.settings.helm_namespace() != "default" {
+        order.arguments.push("--create-namespace".into());
+    }
+    order
+}
+
+/// The order to upgrade to a job's chart; nothing of the values before is reused.
+#[must_use]
+pub fn upgrade_order(paths: &Paths, helm: &Path, job: &Job, prepared: &Prepared) -> Order {
+    let mut order = chart_order(paths, helm, "upgrade", job, prepared);
+    order.arguments.extend(["--reset-values".into(), "--history-max".into(), "10".into()]);
+    order
+}
+
+/// The release is found again by the description.
+fn chart_order(paths: &Paths, helm: &Path, verb: &str, job: &Job, prepared: &Prepared) -> Order {
     let settings = &job.settings;
     let limit = settings.duration("deployment.helm_timeout");
     let namespace = settings.helm_namespace();
-    let mut arguments = vec![
-        "install".to_owned(),
+    let arguments = vec![
+        verb.to_owned(),
         settings.release_name().to_owned(),
         CHART_ARGUMENT.into(),
         "--namespace".into(),
-        namespace.clone(),
+        namespace,
         "--values".into(),
         "-".into(),
         "--description".into(),
-        description.to_owned(),
+        job.description(),
     ];
-    if namespace != "default" {
-        arguments.push("--create-namespace".into());
-    }
     Order {
         chart: Some(prepared.chart_file.clone()),
-        input: Some(values_file(paths, job.id)),
+        input: Some(values_file(&prepared.chart_file)),
         ..order(paths, helm, arguments, limit)
     }
 }
 
 /// The order to uninstall a release.
 #[must_use]
-pub fn uninstall_order(paths: &Paths, helm: &Path, job: &Job, namespace: &str, release: &str) -> Order {
+pub fn uninstall_order(paths: &Paths, helm: &Path, job: &Job, namespace: &str, release: &str, no_hooks: bool) -> Order {
     let mut arguments = vec!["uninstall".to_owned(), release.to_owned(), "--namespace".into(), namespace.to_owned()];
-    if job.no_hooks {
+    if no_hooks {
         arguments.push("--no-hooks".into());
     }
     order(paths, helm, arguments, job.settings.duration("deployment.helm_timeout"))
@@ -316,6 +330,7 @@ fn order(paths: &Paths, helm: &Path, mut arguments: Vec<String>, limit: Duration
         arguments,
         chart: None,
         input: None,
+        environment: Vec::new(),
         home: paths.helm_home(),
         // Helm's own limit comes first and says more; this one is for a helm that hangs.
         limit_seconds: limit.as_secs() + 60,

@@ -2,9 +2,11 @@
 //!
 //! * [`helm`]: brings a chart in hand, orders an installation or an uninstallation;
 //! * [`systemd`]: starts and forgets transient units;
-//! * [`cluster`]: the node's label;
+//! * [`cluster`]: the node's label, pods that are deleted by force;
 //! * [`images`]: asks the container runtime for images, and has it pull them;
-//! * [`disk`]: the marker in a data directory.
+//! * [`disk`]: the marker in a data directory;
+//! * [`site_program`]: orders the site's own program before a take-down;
+//! * [`inhibitor`]: keeps the machine from being shut down while a job runs.
 
 use crate::error::chain;
 
@@ -13,6 +15,8 @@ pub mod cluster;
 pub mod disk;
 pub mod helm;
 pub mod images;
+pub mod inhibitor;
+pub mod site_program;
 pub mod systemd;
 
 /// Why an action failed: one word and a sentence with its causes.

@@ -53,13 +53,13 @@ fn properties<'a>(description: &'a str, kind: &'a str, program: &Path, arguments
         ("UMask", Variant::from(0o077_u32)),
         // A core dump would hold passwords.
         ("LimitCORE", Variant::from(0_u64)),
-        ("NoNewPrivileges", Variant::from(true)),
         ("SyslogIdentifier", Variant::from("kaapana-job")),
     ]
 }
 
 /// Starts the unit of a step. A unit of that name that is there already is somebody
-/// else's: the ledger never gives a name twice.
+/// else's: the ledger never gives a name twice. `confined`: it and its programs get no
+/// further privileges.
 ///
 /// # Errors
 ///
@@ -71,11 +71,14 @@ pub async fn start_step(
     description: &str,
     program: &Path,
     folder: &Path,
+    confined: bool,
 ) -> Result<(), UnitError> {
     let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
     let manager = SystemdProxy::new(connection).await.map_err(refused)?;
     let arguments = ["job-step".to_owned(), folder.to_string_lossy().into_owned()];
     let mut properties = properties(description, "exec", program, &arguments);
+    // A site's own program may want to become somebody else.
+    properties.push(("NoNewPrivileges", Variant::from(confined)));
     // The result stays until it is in the ledger.
     properties.push(("RemainAfterExit", Variant::from(true)));
     // What it prints is found beside what the agent says of the job: journalctl JOB=7.
@@ -150,7 +153,8 @@ pub async fn run_briefly(
     let watching = SystemdProxy::new(&of_signals).await.map_err(refused)?;
     let mut ends = watching.receive_job_removed().await.map_err(refused)?;
     watching.subscribe().await.ok();
-    let properties = properties(description, "oneshot", program, arguments);
+    let mut properties = properties(description, "oneshot", program, arguments);
+    properties.push(("NoNewPrivileges", Variant::from(true)));
     let job = manager.start_transient_unit(unit, "fail", &properties, &[]).await.map_err(refused)?;
     let waiting = async {
         while let Some(end) = ends.next().await {

@@ -19,12 +19,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
+use crate::actuators::inhibitor;
 use crate::config::settings::parse_duration;
 use crate::config::{self, ConfigError, Settings};
 use crate::ledger::{Ledger, LedgerError, LedgerStore};
 use crate::paths::Paths;
 use crate::planner::{self, Inputs, Plan};
 use crate::sensors::Observation;
+use crate::sensors::page::Question;
 use crate::state::{ConfigRefusal, Snapshot};
 use crate::telemetry::id;
 use crate::{error, service};
@@ -69,6 +71,10 @@ pub struct Outbox {
     pub step: watch::Sender<Option<(String, PathBuf)>>,
     /// A deployment waits for a kind.
     pub kinds_wanted: watch::Sender<bool>,
+    /// Somebody wants to know whether helm runs.
+    pub helms_wanted: watch::Sender<bool>,
+    /// The page that is asked for, while a job works.
+    pub page_wanted: watch::Sender<Option<Question>>,
 }
 
 /// The agent.
@@ -80,12 +86,16 @@ pub struct Agent {
     connection: zbus::Connection,
     outbox: Outbox,
     clock: fn() -> Timestamp,
+    /// Name of the step that was taken last.
+    current: &'static str,
     /// The action that is under way: never more than one.
     acting: Option<tokio::task::JoinHandle<Outcome>>,
     /// The configuration is being read.
     reading: Option<tokio::task::JoinHandle<Result<Option<Settings>, ConfigError>>>,
     /// Who waits for the configuration to be read.
     reload_waiters: Vec<requests::ReloadReply>,
+    /// Keeps the machine from being shut down while a job runs.
+    inhibitor: Option<tokio::task::JoinHandle<Option<zbus::OwnedFd>>>,
     /// When the ledger may be written again after it could not.
     ledger_retry: Option<Timestamp>,
     plan: Plan,
@@ -111,9 +121,11 @@ impl Agent {
             connection,
             outbox,
             clock,
+            current: "none",
             acting: None,
             reading: None,
             reload_waiters: Vec::new(),
+            inhibitor: None,
             ledger_retry: None,
         };
         agent.point_sensors();
@@ -192,12 +204,34 @@ impl Agent {
         for _ in 0..32 {
             let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
             self.plan = planner::plan(&inputs);
+            self.inhibit();
+            self.ask_sensors();
             self.publish();
             let held_back = self.acting.is_some() || self.ledger_retry.is_some_and(|at| at > self.now());
             let Some(step) = self.plan.steps.first().cloned().filter(|_| !held_back) else { return };
             if !self.perform(step) {
                 return;
             }
+        }
+    }
+
+    /// While a job runs, the machine is not shut down without somebody insisting.
+    fn inhibit(&mut self) {
+        match (&self.ledger.job, &self.inhibitor) {
+            (Some(job), None) => {
+                let connection = self.connection.clone();
+                let why = format!("job {} ({}) is running: kaapanactl status", job.id, job.kind.as_str());
+                self.inhibitor = Some(tokio::spawn(async move {
+                    let taken = inhibitor::take(&connection, &why).await;
+                    taken.inspect_err(|fault| tracing::debug!(error = %fault, "no lock against a shutdown")).ok()
+                }));
+            }
+            // The lock ends with the task that holds it.
+            (None, Some(task)) => {
+                task.abort();
+                self.inhibitor = None;
+            }
+            _ => {}
         }
     }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Agent;
-use crate::actuators::{ActionError, cluster, disk, helm, images, systemd};
+use crate::actuators::{ActionError, cluster, disk, helm, images, site_program, systemd};
 use crate::config::derived::Machine;
 use crate::config::values::hex;
+use crate::fault;
 use crate::ledger::{Cause, Intent, Job, JobFailure, JobKind, JobResult, Ledger, Prepared, StepKind};
 use crate::planner::{Inputs, Step};
 use crate::state::{DiskIdentity, Gpu, Node, Observed};
@@ -31,6 +32,8 @@ pub enum Outcome {
     ImagePulled(String, Result<(), ActionError>),
     /// A unit was started, or not.
     Started(Result<(), ActionError>),
+    /// Pods were deleted by force, or not all.
+    PodsDeleted(Result<Vec<(String, String, String)>, ActionError>),
     /// A unit was forgotten; what it did is in the ledger already.
     Forgotten,
     /// The node has its label, or not.
@@ -48,6 +51,15 @@ impl Agent {
     /// Takes a step. Returns whether to look again at once; not while an action runs.
     pub(super) fn perform(&mut self, step: Step) -> bool {
         tracing::debug!(%step, "step");
+        let name = step.name();
+        fault::point("before", name);
+        self.current = name;
+        let again = self.carry_out(step);
+        fault::point("after", name);
+        again
+    }
+
+    fn carry_out(&mut self, step: Step) -> bool {
         match step {
             Step::StartJob { kind, reason } => self.start_job(kind, reason),
             Step::Prepare => self.begin_prepare(),
@@ -56,8 +68,27 @@ impl Agent {
                 let now = self.now();
                 self.commit(|ledger| ledger.begin_take_down(releases, objects, now)).is_ok()
             }
-            Step::Uninstall { namespace, release } => self.begin_unit(StepKind::Uninstall { namespace, release }),
+            Step::Uninstall { namespace, release, no_hooks } => {
+                self.begin_unit(StepKind::Uninstall { namespace, release, no_hooks })
+            }
             Step::Install => self.begin_unit(StepKind::Install),
+            Step::Upgrade => self.begin_unit(StepKind::Upgrade),
+            Step::RunSiteProgram { program } => self.begin_unit(StepKind::PreTakedown { program }),
+            Step::BeginUpgrade { from } => {
+                let now = self.now();
+                self.commit(|ledger| ledger.begin_upgrade(from, now)).is_ok()
+            }
+            Step::DeletePods { pods } => {
+                let paths = Arc::clone(&self.paths);
+                self.act(async move { Outcome::PodsDeleted(cluster::delete_pods(&paths, &pods).await.map(|()| pods)) });
+                false
+            }
+            Step::TurnBack { failure } => self.turn_back(failure),
+            Step::NoteWaiting => {
+                let now = self.now();
+                self.change_job(|job| job.waiting_since = Some(now))
+            }
+            Step::NotePage(page) => self.change_job(|job| job.page = page),
             Step::LabelNode { node } => {
                 let paths = Arc::clone(&self.paths);
                 self.act(async move { Outcome::Labelled(cluster::label_node(&paths, &node).await) });
@@ -73,8 +104,9 @@ impl Agent {
             Step::NoteFailing(since) => self.change_job(|job| job.failing_since = since),
             Step::NoteRecovered => self.commit(Ledger::recovered).is_ok(),
             Step::FinishJob { result, reason, message, cause, tail } => {
+                let report = if reason.is_empty() { message.clone() } else { String::new() };
                 let failure = JobFailure::of(result, reason, message, tail, cause);
-                self.finish_job(result, failure)
+                self.finish_job(result, failure, report)
             }
             Step::MarkDisk { path } => self.begin_mark(path),
         }
@@ -97,9 +129,17 @@ impl Agent {
                 }
                 self.watch_step();
             }
-            Ok(Outcome::Prepared(Err(fault)) | Outcome::Labelled(Err(fault)) | Outcome::ImagePulled(_, Err(fault))) => {
+            Ok(
+                Outcome::Prepared(Err(fault))
+                | Outcome::Labelled(Err(fault))
+                | Outcome::ImagePulled(_, Err(fault))
+                | Outcome::PodsDeleted(Err(fault)),
+            ) => {
                 let ActionError { reason, message, tail, cause } = fault;
-                self.finish_job(JobResult::Failed, Some(JobFailure { reason: reason.into(), message, tail, cause }));
+                self.note_fault(JobResult::Failed, reason, message, tail, cause);
+            }
+            Ok(Outcome::PodsDeleted(Ok(pods))) => {
+                self.change_job(|job| job.nuked.extend(pods.into_iter().map(|(_, _, uid)| uid)));
             }
             Ok(Outcome::Labelled(Ok(()))) => {
                 self.change_job(|job| job.labelled = true);
@@ -107,8 +147,7 @@ impl Agent {
             Ok(Outcome::Forgotten) => {}
             Ok(Outcome::Late(limit)) => {
                 let message = format!("an action did not end within {} s", limit.as_secs());
-                let failure = JobFailure { reason: "ActionTimeout".into(), message, tail: Vec::new(), cause: Cause::Interrupted };
-                self.finish_job(JobResult::Timeout, Some(failure));
+                self.note_fault(JobResult::Timeout, "ActionTimeout", message, Vec::new(), Cause::Interrupted);
             }
             Ok(Outcome::Marked { path, identity }) => {
                 // The unit that wrote the marker has seen it; the next look is far off.
@@ -124,10 +163,11 @@ impl Agent {
                 })
                 .ok();
             }
+            // A cancellation ended it.
+            Err(fault) if fault.is_cancelled() => {}
             Err(fault) => {
                 let message = format!("an action ended without an answer: {fault}");
-                let failure = JobFailure { reason: "Internal".into(), message, tail: Vec::new(), cause: Cause::Interrupted };
-                self.finish_job(JobResult::Failed, Some(failure));
+                self.note_fault(JobResult::Failed, "Internal", message, Vec::new(), Cause::Interrupted);
             }
         }
     }
@@ -139,8 +179,51 @@ impl Agent {
 
     /// Begins one with another limit.
     fn act_within(&mut self, limit: Duration, action: impl Future<Output = Outcome> + Send + 'static) {
-        let limited = async move { tokio::time::timeout(limit, action).await.unwrap_or(Outcome::Late(limit)) };
+        let name = self.current;
+        let limited = async move {
+            fault::point("acting", name);
+            let outcome = tokio::time::timeout(limit, action).await.unwrap_or(Outcome::Late(limit));
+            fault::point("acted", name);
+            outcome
+        };
         self.acting = Some(tokio::spawn(limited));
+    }
+
+    /// An action failed; what follows from it is decided by the planner.
+    fn note_fault(&mut self, result: JobResult, reason: &str, message: String, tail: Vec<String>, cause: Cause) {
+        let fault = JobFailure { result, reason: reason.into(), message, tail, cause };
+        self.commit(|ledger| ledger.note_fault(fault)).ok();
+    }
+
+    fn turn_back(&mut self, failure: JobFailure) -> bool {
+        let reason = format!("{}: {}", failure.reason, failure.message);
+        let (now, invocation) = (self.now(), self.invocation());
+        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
+        let kept = self.commit(|ledger| {
+            if unit.is_some() {
+                ledger.record_unit(&invocation, now);
+            }
+            ledger.turn_back(failure, now);
+        });
+        if kept.is_err() {
+            return false;
+        }
+        if let Some((job, way)) = self.ledger.job.as_ref().and_then(|job| Some((job.id, job.way_back.as_ref()?))) {
+            tracing::warn!(
+                message_id = id::WAY_BACK,
+                job,
+                generation = way.generation,
+                reason,
+                "job {job}: {reason}; generation {} is put back",
+                way.generation
+            );
+        }
+        self.step_is_over(unit)
+    }
+
+    /// systemd's id of the run of the unit that is watched.
+    fn invocation(&self) -> String {
+        self.snapshot.step.last().map(|seen| seen.invocation.clone()).unwrap_or_default()
     }
 
     fn change_job(&mut self, change: impl FnOnce(&mut Job)) -> bool {
@@ -186,13 +269,8 @@ impl Agent {
             return false;
         };
         let Some(helm) = tools.helm.clone() else {
-            let failure = JobFailure {
-                reason: "HelmNotFound".into(),
-                message: "there is no helm binary".into(),
-                tail: Vec::new(),
-                cause: Cause::Interrupted,
-            };
-            return self.finish_job(JobResult::Failed, Some(failure));
+            self.note_fault(JobResult::Failed, "HelmNotFound", "there is no helm binary".into(), Vec::new(), Cause::Interrupted);
+            return true;
         };
         let (job, chart) = (job.clone(), chart.clone());
         let intent = Intent::new(&job.settings, &chart);
@@ -258,9 +336,13 @@ impl Agent {
             return false;
         };
         let order = match (&what, &job.prepared) {
-            (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared, &job.description()),
-            (StepKind::Install, None) => return false,
-            (StepKind::Uninstall { namespace, release }, _) => helm::uninstall_order(&self.paths, &helm, job, namespace, release),
+            (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared),
+            (StepKind::Upgrade, Some(prepared)) => helm::upgrade_order(&self.paths, &helm, job, prepared),
+            (StepKind::Install | StepKind::Upgrade, None) => return false,
+            (StepKind::Uninstall { namespace, release, no_hooks }, _) => {
+                helm::uninstall_order(&self.paths, &helm, job, namespace, release, *no_hooks)
+            }
+            (StepKind::PreTakedown { program }, _) => site_program::order(&self.paths, job, program),
         };
         let secrets = helm::secrets_of(job, self.ledger.deployed.as_ref().map(|deployed| &deployed.values));
         let (id, kind, name, now) = (job.id, job.kind, what.name(), self.now());
@@ -278,12 +360,13 @@ impl Agent {
             "job {id}: {name} in {unit}"
         );
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
+        let confined = name != "pre-takedown";
         self.act(async move {
             let started = async {
                 let folder = helm::write_order(&paths, &unit, &order, &secrets)
                     .map_err(|fault| ActionError::node("StateNotWritable", &fault))?;
                 let text = format!("Kaapana job {id}: {name}");
-                systemd::start_step(&connection, id, &unit, &text, &paths.program, &folder)
+                systemd::start_step(&connection, id, &unit, &text, &paths.program, &folder, confined)
                     .await
                     .map_err(|fault| ActionError::node("UnitNotStarted", &fault))
             };
@@ -294,8 +377,8 @@ impl Agent {
 
     /// The unit ended: what it did goes into the ledger, then systemd forgets it.
     fn close_step(&mut self, success: bool) -> bool {
-        let (mut unit, now) = (None, self.now());
-        self.commit(|ledger| unit = ledger.close_unit(success, now)).is_ok() && self.step_is_over(unit)
+        let (mut unit, now, invocation) = (None, self.now(), self.invocation());
+        self.commit(|ledger| unit = ledger.close_unit(success, &invocation, now)).is_ok() && self.step_is_over(unit)
     }
 
     fn forget_step(&mut self) -> bool {
@@ -321,13 +404,19 @@ impl Agent {
         false
     }
 
-    fn finish_job(&mut self, result: JobResult, failure: Option<JobFailure>) -> bool {
-        let now = self.now();
+    fn finish_job(&mut self, result: JobResult, failure: Option<JobFailure>, report: String) -> bool {
+        let (now, invocation) = (self.now(), self.invocation());
         let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
         let stage = self.ledger.job.as_ref().map_or("", |job| job.stage.as_str());
         let Some((job, kind)) = self.ledger.job.as_ref().map(|job| (job.id, job.kind)) else { return true };
         let reason = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
-        if self.commit(|ledger| drop(ledger.finish_job(result, failure, now))).is_err() {
+        let kept = self.commit(|ledger| {
+            if unit.is_some() {
+                ledger.record_unit(&invocation, now);
+            }
+            ledger.finish_job(result, failure, report, now);
+        });
+        if kept.is_err() {
             return false;
         }
         if matches!(result, JobResult::Done | JobResult::Skipped) {
@@ -360,12 +449,15 @@ impl Agent {
 
     /// Removes folders of deployments that nothing refers to any more.
     fn prune(&self) {
-        let kept: Vec<u32> =
-            [&self.ledger.deployed, &self.ledger.previous].into_iter().flatten().map(|deployed| deployed.job).collect();
+        let kept: Vec<&std::path::Path> = [&self.ledger.deployed, &self.ledger.previous]
+            .into_iter()
+            .flatten()
+            .filter_map(|deployed| deployed.chart_file.parent())
+            .collect();
         let Ok(entries) = std::fs::read_dir(self.paths.state.join("deployments")) else { return };
         for entry in entries.flatten() {
-            let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-            if number.is_some_and(|number| !kept.contains(&number)) {
+            let numbered = entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+            if numbered && !kept.contains(&entry.path().as_path()) {
                 std::fs::remove_dir_all(entry.path()).ok();
             }
         }

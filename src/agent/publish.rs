@@ -1,14 +1,16 @@
 //! What D-Bus, the journal and systemd are told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
-use crate::health::platform::PlatformHealth;
-use crate::ledger::{FinishedJob, Job, Stage};
+use crate::health::platform::{Count, PlatformHealth};
+use crate::ledger::{FinishedJob, Job, PageTimes, Stage, StepRecord};
 use crate::planner::Hold;
+use crate::sensors::page::Question;
 use crate::service;
 use crate::state::{Condition, Phase};
 use crate::telemetry::id;
@@ -47,6 +49,22 @@ pub struct Published {
     pub history: Vec<FinishedJob>,
     /// The platform's health, when the cluster can be seen.
     pub health: Option<PlatformHealth>,
+    /// What a take-down would end and leave, when the cluster can be seen.
+    #[serde(default)]
+    pub running: Option<Running>,
+}
+
+/// What runs in and beside the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Running {
+    /// Generation of what is installed; 0: nothing is.
+    pub generation: u64,
+    /// Pods of workflows: people's work.
+    pub workflows: Vec<String>,
+    /// Pods of the platform.
+    pub pods: Vec<String>,
+    /// Releases and pods in its namespaces that are not the platform's.
+    pub strangers: Vec<String>,
 }
 
 /// Which platform.
@@ -79,6 +97,24 @@ pub struct JobView {
     pub step: String,
     /// From 0 to 1.
     pub progress: f64,
+    /// Done of how many: `releases`, `jobs`, `images`, `pods`, as far as they are known.
+    #[serde(default)]
+    pub counts: BTreeMap<String, Count>,
+    /// Why the last good deployment is being put back; empty when it is not.
+    #[serde(default)]
+    pub way_back: String,
+    /// What it means to cancel it now; empty when it cannot be canceled.
+    #[serde(default)]
+    pub cancel_means: String,
+    /// In which session of the login manager the asker was; empty: in none.
+    #[serde(default)]
+    pub session: String,
+    /// The web page meanwhile.
+    #[serde(default)]
+    pub page: PageTimes,
+    /// Units that ran or run for it.
+    #[serde(default)]
+    pub steps: Vec<StepRecord>,
     /// The unit that runs for it; empty when none does.
     pub unit: String,
     /// systemd's id of that unit's run.
@@ -105,6 +141,7 @@ impl Agent {
             job: None,
             history: Vec::new(),
             health: None,
+            running: None,
         }
     }
 
@@ -134,6 +171,7 @@ impl Agent {
                     port => format!("https://{}:{port}/", settings.text("platform.domain")),
                 },
             }),
+            running: self.running(),
             config_error: error.map(|error| error.problems.join("\n")).unwrap_or_default(),
             settling_until: self.snapshot.config.settling_until,
             pause_reason: pause.map(|pause| pause.reason.clone()).unwrap_or_default(),
@@ -151,19 +189,49 @@ impl Agent {
         if published.phase != before.phase || published.summary != before.summary {
             service::status(&format!("{}: {}", published.phase.as_str(), published.summary));
         }
-        self.outbox.kinds_wanted.send_if_modified(|known| {
-            let wanted = self.wants_kinds();
-            let changed = *known != wanted;
-            *known = wanted;
-            changed
-        });
         self.outbox.published.send_replace(Arc::new(published));
+    }
+
+    /// What sensors look at only while somebody wants to know.
+    pub(super) fn ask_sensors(&self) {
+        send_if_changed(&self.outbox.kinds_wanted, self.wants_kinds());
+        let pending =
+            self.snapshot.cluster.fresh().is_some_and(|view| view.releases.values().any(|release| release.is_pending()));
+        send_if_changed(&self.outbox.helms_wanted, pending);
+        send_if_changed(&self.outbox.page_wanted, self.page_question());
+    }
+
+    /// The page of what runs, or of what is to run; while a job works.
+    fn page_question(&self) -> Option<Question> {
+        let job = self.ledger.job.as_ref()?;
+        let runs = self.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
+        let settings = runs.unwrap_or(&job.settings);
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        Some(Question {
+            address: inputs.node()?.address.as_ref()?.parse().ok()?,
+            host: settings.text("platform.domain").to_owned(),
+            port: u16::try_from(settings.integer("network.https_port")).ok()?,
+        })
     }
 
     /// Does a deployment wait for a kind to be served?
     fn wants_kinds(&self) -> bool {
         let failed = self.ledger.failure.as_ref().is_some_and(|failure| matches!(failure.cause, crate::ledger::Cause::Kinds(_)));
         failed || self.ledger.job.as_ref().is_some_and(|job| job.stage == Stage::Prepare)
+    }
+
+    fn running(&self) -> Option<Running> {
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let (cluster, ownership) = (self.snapshot.cluster.fresh()?, inputs.ownership()?);
+        let deployed = self.ledger.deployed.as_ref();
+        let settings = deployed.and_then(|deployed| deployed.settings.as_ref()).or(self.ledger.settings.as_ref())?;
+        let name = |pod: &crate::state::Pod| format!("{}/{}", pod.namespace, pod.name);
+        Some(Running {
+            generation: deployed.filter(|deployed| deployed.installed).map_or(0, |deployed| deployed.generation),
+            workflows: inputs.workflows(),
+            pods: ownership.pods(cluster).into_iter().map(name).collect(),
+            strangers: ownership.strangers(cluster, &settings.namespaces()),
+        })
     }
 
     fn job_view(&self, job: &Job) -> JobView {
@@ -178,6 +246,12 @@ impl Agent {
             stage: job.stage.as_str().into(),
             step: self.plan.summary.clone(),
             progress: progress(job, self.plan.health.as_ref()),
+            counts: counts(job, self.plan.health.as_ref()),
+            way_back: job.way_back.as_ref().map(|way| way.failure.message.clone()).unwrap_or_default(),
+            cancel_means: crate::planner::job::cancel_means(job, self.ledger.previous.as_ref()).unwrap_or_default(),
+            session: job.session.clone(),
+            page: job.page,
+            steps: job.steps.clone(),
             unit: step.map(|step| step.unit.clone()).unwrap_or_default(),
             invocation: seen.map(|seen| seen.invocation.clone()).unwrap_or_default(),
         }
@@ -197,6 +271,34 @@ fn progress(job: &Job, health: Option<&PlatformHealth>) -> f64 {
             0.4 + 0.6 * share
         }
     }
+}
+
+/// What can be counted of a job, by name.
+fn counts(job: &Job, health: Option<&PlatformHealth>) -> BTreeMap<String, Count> {
+    let mut counts = BTreeMap::new();
+    if let Some(prepared) = &job.prepared {
+        let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (total, missing) = (of(prepared.images.len()), of(prepared.missing_images.len()));
+        counts.insert("images".into(), Count { done: total.saturating_sub(missing), total });
+    }
+    if let (Stage::Prepare | Stage::TakeDown, Some(down)) = (job.stage, &job.takedown) {
+        let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        counts.insert("releases".into(), Count { done: of(down.uninstalled.len()), total: of(down.releases.len()) });
+    } else if let (Stage::Install | Stage::Follow, Some(health)) = (job.stage, health) {
+        counts.insert("releases".into(), health.releases);
+        counts.insert("jobs".into(), health.jobs);
+        counts.insert("pods".into(), health.pods);
+    }
+    counts
+}
+
+/// Tells a sensor what is wanted, when that is something else than before.
+fn send_if_changed<T: PartialEq>(to: &tokio::sync::watch::Sender<T>, wanted: T) {
+    to.send_if_modified(|known| {
+        let changed = *known != wanted;
+        *known = wanted;
+        changed
+    });
 }
 
 fn log_changes(before: &Published, now: &Published) {

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::Agent;
+use crate::config::keys::{self, Effect};
 use crate::config::values;
 use crate::error;
-use crate::ledger::{Desired, Intent, JobKind, Ledger, Pause};
+use crate::ledger::{Desired, Intent, Job, JobKind, Ledger, Pause};
 use crate::planner::{Hold, preflight, release};
 use crate::state::Status;
 use crate::telemetry::id;
@@ -23,7 +24,7 @@ pub enum Request {
     /// Deploy what is configured; answers with the job.
     Deploy {
         /// Who asks.
-        requester: u32,
+        requester: Requester,
         /// How.
         options: DeployOptions,
         /// The answer.
@@ -32,11 +33,20 @@ pub enum Request {
     /// Take the platform down; answers with the job.
     Undeploy {
         /// Who asks.
-        requester: u32,
+        requester: Requester,
         /// How.
         options: UndeployOptions,
         /// The answer.
         reply: oneshot::Sender<Result<u32, Refusal>>,
+    },
+    /// End the running job where it can be ended; answers with what that means.
+    Cancel {
+        /// Who asks.
+        requester: Requester,
+        /// Which job.
+        job: u32,
+        /// The answer.
+        reply: oneshot::Sender<Result<String, Refusal>>,
     },
     /// Do nothing by yourself.
     Pause {
@@ -66,6 +76,15 @@ pub enum Request {
     },
 }
 
+/// Who asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requester {
+    /// The user.
+    pub uid: u32,
+    /// The session of the login manager; empty: none.
+    pub session: String,
+}
+
 /// How to deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeployOptions {
@@ -77,6 +96,10 @@ pub struct DeployOptions {
     pub now: bool,
     /// A person accepts that this is another platform than the one before.
     pub accept_identity_change: bool,
+    /// Running workflows are not waited for.
+    pub stop_workflows: bool,
+    /// A person gives up releases that are stuck at their first revision.
+    pub unlock: bool,
     /// A person accepts that the data directories lie on other disks than before.
     pub accept_disk_change: bool,
 }
@@ -88,6 +111,12 @@ pub struct UndeployOptions {
     pub reason: String,
     /// Without the charts' hooks.
     pub no_hooks: bool,
+    /// Delete the platform's pods by force.
+    pub nuke_pods: bool,
+    /// Running workflows are not waited for.
+    pub stop_workflows: bool,
+    /// A person gives up releases that are stuck at their first revision.
+    pub unlock: bool,
 }
 
 /// Why a request was refused. Nothing was changed by it.
@@ -99,6 +128,9 @@ pub enum Refusal {
     /// Another job runs.
     #[error("{0}")]
     JobConflict(String),
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NoSuchJob(u32),
     /// It is so already.
     #[error("{0}")]
     NothingToDo(String),
@@ -123,6 +155,18 @@ fn blocked(holds: &[Hold]) -> Refusal {
     Refusal::Blocked(lines.join("\n"))
 }
 
+/// What to do about a job that is in the way.
+fn conflict(job: &Job) -> Refusal {
+    let way = if job.way_back.is_some() { ", and puts the last good deployment back" } else { "" };
+    let text = format!(
+        "job {} ({}) is running{way} and does something else; wait for its end, or kaapanactl cancel {}",
+        job.id,
+        job.kind.as_str(),
+        job.id
+    );
+    Refusal::JobConflict(text)
+}
+
 impl Agent {
     pub(super) fn answer(&mut self, request: Request) {
         match request {
@@ -131,6 +175,9 @@ impl Agent {
             }
             Request::Undeploy { requester, options, reply } => {
                 reply.send(self.accept_undeploy(requester, options)).ok();
+            }
+            Request::Cancel { requester, job, reply } => {
+                reply.send(self.accept_cancel(&requester, job)).ok();
             }
             Request::Pause { requester, reason, until, reply } => {
                 reply.send(self.accept_pause(requester, reason, until)).ok();
@@ -148,14 +195,15 @@ impl Agent {
         }
     }
 
-    fn accept_deploy(&mut self, requester: u32, options: DeployOptions) -> Result<u32, Refusal> {
+    fn accept_deploy(&mut self, requester: Requester, options: DeployOptions) -> Result<u32, Refusal> {
         let Some(settings) = self.ledger.settings.clone() else { return Err(Refusal::NotConfigured) };
         if let Some(job) = &self.ledger.job {
             let same =
                 job.generation == self.ledger.generation && (job.accept_identity_change || !options.accept_identity_change);
+            let same = same && job.canceled_by.is_none() && (job.unlock || !options.unlock);
             return match job.kind {
                 JobKind::Deploy if !options.again && same => Ok(job.id),
-                kind => Err(Refusal::JobConflict(format!("job {} ({}) is running; wait for its end", job.id, kind.as_str()))),
+                _ => Err(conflict(job)),
             };
         }
         let mut ledger = self.ledger.clone();
@@ -194,21 +242,22 @@ impl Agent {
             }
             if let Some(job) = ledger.job.as_mut() {
                 job.accept_identity_change = options.accept_identity_change;
+                job.stop_workflows = options.stop_workflows;
+                job.unlock = options.unlock;
             }
         })
     }
 
-    fn accept_undeploy(&mut self, requester: u32, options: UndeployOptions) -> Result<u32, Refusal> {
+    fn accept_undeploy(&mut self, requester: Requester, options: UndeployOptions) -> Result<u32, Refusal> {
         if self.ledger.settings.is_none() {
             return Err(Refusal::NotConfigured);
         }
         if let Some(job) = &self.ledger.job {
+            let covers = (job.no_hooks || !options.no_hooks) && (job.nuke_pods || !options.nuke_pods);
+            let same = covers && (job.unlock || !options.unlock) && job.canceled_by.is_none();
             return match job.kind {
-                JobKind::Undeploy if job.no_hooks || !options.no_hooks => Ok(job.id),
-                JobKind::Undeploy => {
-                    Err(Refusal::JobConflict(format!("job {} (undeploy) is running with its hooks; wait for its end", job.id)))
-                }
-                JobKind::Deploy => Err(Refusal::JobConflict(format!("job {} (deploy) is running; wait for its end", job.id))),
+                JobKind::Undeploy if same => Ok(job.id),
+                _ => Err(conflict(job)),
             };
         }
         if self.ledger.deployed.is_none() {
@@ -227,6 +276,9 @@ impl Agent {
         self.accept_job(JobKind::Undeploy, reason, requester, |ledger| {
             if let Some(job) = ledger.job.as_mut() {
                 job.no_hooks |= options.no_hooks;
+                job.nuke_pods = options.nuke_pods;
+                job.stop_workflows = options.stop_workflows;
+                job.unlock = options.unlock;
             }
         })
     }
@@ -235,29 +287,58 @@ impl Agent {
         &mut self,
         kind: JobKind,
         reason: String,
-        requester: u32,
+        requester: Requester,
         adjust: impl FnOnce(&mut Ledger),
     ) -> Result<u32, Refusal> {
         let now = self.now();
-        let text = reason.clone();
+        let (text, Requester { uid, session }) = (reason.clone(), requester);
         self.commit(|ledger| {
-            ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
-            if ledger.start_job(kind, reason, Some(requester), now).is_some() {
+            if let Some(job) = ledger.start_job(kind, reason, Some(uid), now) {
+                job.session.clone_from(&session);
                 adjust(ledger);
             }
+            ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
         })
         .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        crate::fault::point("accepted", kind.as_str());
         let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
         tracing::info!(
             message_id = id::JOB_ACCEPTED,
             job,
             job_type = kind.as_str(),
-            requester,
+            requester = uid,
+            session,
             reason = text,
-            "job {job} accepted: {} ({text}), asked by uid {requester}",
+            "job {job} accepted: {} ({text}), asked by uid {uid}",
             kind.as_str()
         );
         Ok(job)
+    }
+
+    fn accept_cancel(&mut self, requester: &Requester, id: u32) -> Result<String, Refusal> {
+        let Some(job) = self.ledger.job.as_ref().filter(|job| job.id == id) else {
+            let known = self.ledger.history.iter().any(|job| job.id == id);
+            return Err(if known { Refusal::NothingToDo(format!("job {id} has ended")) } else { Refusal::NoSuchJob(id) });
+        };
+        let means = crate::planner::job::cancel_means(job, self.ledger.previous.as_ref()).map_err(Refusal::JobConflict)?;
+        let (uid, untouched) = (requester.uid, !job.has_touched() && job.step.is_none());
+        self.commit(|ledger| {
+            if let Some(job) = ledger.job.as_mut() {
+                job.canceled_by = Some(uid);
+            }
+        })
+        .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        tracing::info!(
+            message_id = crate::telemetry::id::JOB_CANCELED,
+            job = id,
+            requester = uid,
+            "job {id} is canceled by uid {uid}: {means}"
+        );
+        // A pull or a rendering changes nothing that runs.
+        if let Some(acting) = self.acting.as_ref().filter(|_| untouched) {
+            acting.abort();
+        }
+        Ok(means)
     }
 
     fn accept_pause(&mut self, requester: u32, reason: String, until: Option<Timestamp>) -> Result<(), Refusal> {
@@ -295,10 +376,30 @@ impl Agent {
             "steps": self.plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "holds": self.plan.holds,
             "changes": changes,
+            "because": self.key_changes(),
             "failed_checks": failed,
             "paused": self.ledger.paused(inputs.now).is_some(),
         })
         .to_string()
+    }
+
+    /// The keys that differ from what is installed, masked, and what each forces.
+    fn key_changes(&self) -> Vec<serde_json::Value> {
+        let installed = self.ledger.deployed.as_ref().filter(|deployed| deployed.installed);
+        let (Some(old), Some(new)) = (installed.and_then(|deployed| deployed.settings.as_ref()), &self.ledger.settings) else {
+            return Vec::new();
+        };
+        let (was, is) = (old.masked(), new.masked());
+        let forces = |key: &str| match keys::find(key).map(|key| key.effect) {
+            Some(Effect::Agent) => "nothing: it steers the agent",
+            Some(Effect::State) => "the desired state",
+            Some(Effect::Identity) => "another platform: held until kaapanactl deploy --accept-identity-change",
+            Some(Effect::Redeploy) | None if new.text("deployment.strategy") == "upgrade" => "an upgrade in place",
+            Some(Effect::Redeploy) | None => "a redeploy",
+        };
+        let change =
+            |key: &String| serde_json::json!({"key": key, "old": was.get(key), "new": is.get(key), "forces": forces(key)});
+        old.changed_keys(new).iter().map(change).collect()
     }
 
     fn value_changes(&self) -> Vec<values::ValueChange> {

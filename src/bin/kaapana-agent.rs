@@ -138,12 +138,14 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (settings, settings_in_force) = watch::channel(None);
     let (step, watched_step) = watch::channel(None);
     let (kinds_wanted, wanted_kinds) = watch::channel(false);
+    let (helms_wanted, wanted_helms) = watch::channel(false);
+    let (page_wanted, wanted_page) = watch::channel(None);
 
     // Objects first, then the name: whoever sees the name sees the objects.
     let of = dbus::Loop { published: publications, requests };
     let connection = zbus::connection::Builder::system().build().await.context("the system bus cannot be reached")?;
     dbus::export(&connection, of.clone(), level).await.context("the D-Bus objects cannot be exported")?;
-    let outbox = Outbox { published, settings, step, kinds_wanted };
+    let outbox = Outbox { published, settings, step, kinds_wanted, helms_wanted, page_wanted };
     let agent = Agent::new(Arc::clone(&paths), store, ledger, connection.clone(), outbox, jiff::Timestamp::now);
     connection
         .request_name_with_flags(dbus::NAME, zbus::fdo::RequestNameFlags::DO_NOT_QUEUE)
@@ -159,6 +161,8 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     tokio::spawn(sensors::cluster::run(Arc::clone(&paths), observations.clone()));
     tokio::spawn(sensors::disk::run(Arc::clone(&paths), settings_in_force.clone(), observations.clone()));
     tokio::spawn(sensors::tools::run(paths, settings_in_force, observations.clone()));
+    tokio::spawn(sensors::page::run(wanted_page, observations.clone()));
+    tokio::spawn(sensors::workers::run(wanted_helms, observations.clone()));
     tokio::spawn(sensors::gpu::run(observations.clone()));
     tokio::spawn(sensors::system::run(observations));
 

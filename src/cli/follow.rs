@@ -88,7 +88,8 @@ pub async fn job(changes: &mut Changes, manager: &ManagerProxy<'_>, id: u32) -> 
                 return Ok(job.clone());
             }
             if let Some(job) = published.job.as_ref().filter(|job| job.id == id) {
-                show.progress(job.progress, &format!("{}: {}", job.stage, job.step));
+                let way = if job.way_back.is_empty() { "" } else { " (the way back)" };
+                show.progress(job.progress, &format!("{}{way}: {}{}", job.stage, job.step, text::counts(job)));
             }
         }
         if !changes.next().await {

@@ -74,6 +74,12 @@ pub enum Command {
         /// Also outside of the maintenance windows
         #[arg(long)]
         now: bool,
+        /// Do not wait for running workflows, which lose the platform under them
+        #[arg(long)]
+        stop_workflows: bool,
+        /// Give up releases that are stuck at their first revision
+        #[arg(long)]
+        unlock: bool,
         /// Accept that another platform than the one before is meant: it starts empty
         #[arg(long)]
         accept_identity_change: bool,
@@ -89,6 +95,18 @@ pub enum Command {
         /// Without the hooks of the charts: when these hang because an image cannot be pulled
         #[arg(long)]
         no_hooks: bool,
+        /// Delete by force what pods are left of the platform; what they have not written is lost
+        #[arg(long)]
+        nuke_pods: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        /// Do not wait for running workflows, which lose the platform under them
+        #[arg(long)]
+        stop_workflows: bool,
+        /// Give up releases that are stuck at their first revision
+        #[arg(long)]
+        unlock: bool,
         /// How the job is asked for
         #[command(flatten)]
         how: How,
@@ -111,9 +129,27 @@ pub enum Command {
         #[arg(long, value_name = "SPAN", default_value = "2h", value_parser = text::parse_span)]
         timeout: std::time::Duration,
     },
-    /// List jobs
-    Jobs {
+    /// Explain the last decision: why the agent does what it does, or does nothing
+    Why,
+    /// End the running job where it can be ended; says before what that means
+    Cancel {
+        /// Number of the job; without it the one that runs
+        job: Option<u32>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// List the jobs that ran and the one that runs
+    History {
         /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a job: who asked, what ran, how it ended, how long the page was gone
+    Job {
+        /// Its number
+        job: u32,
+        /// Print it as JSON
         #[arg(long)]
         json: bool,
     },

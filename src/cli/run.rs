@@ -15,7 +15,7 @@ use crate::dbus::proxy::ManagerProxy;
 pub async fn run(command: Command) -> u8 {
     match command {
         Command::Config { command: ConfigCommand::Check { path } } => check(&path),
-        Command::Logs { job, follow } => logs(job, follow),
+        Command::Logs { job, follow } => logs(job, follow).await,
         command => {
             let connection = match Connection::system().await {
                 Ok(connection) => connection,
@@ -63,7 +63,15 @@ fn failed(error: &zbus::Error) -> u8 {
 async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
     let manager = ManagerProxy::builder(connection).cache_properties(zbus::proxy::CacheProperties::No).build().await?;
     // For the time of the call, something on this terminal can ask for a password.
-    let asks = !matches!(command, Command::Status { .. } | Command::Plan { .. } | Command::Jobs { .. } | Command::Wait { .. });
+    let asks = !matches!(
+        command,
+        Command::Status { .. }
+            | Command::Plan { .. }
+            | Command::Why
+            | Command::History { .. }
+            | Command::Job { .. }
+            | Command::Wait { .. }
+    );
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let _agent = (asks && terminal && !rustix::process::geteuid().is_root()).then(crate::command::start_terminal_agent);
     match command {
@@ -73,8 +81,11 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             print(&if json { document + "\n" } else { text::plan(&serde_json::from_str(&document).unwrap_or_default()) });
             Ok(exit::DONE)
         }
-        Command::Deploy { again, now, accept_identity_change, accept_disk_change, how } => {
+        Command::Deploy { again, now, stop_workflows, unlock, accept_identity_change, accept_disk_change, how } => {
+            let Some(stop_workflows) = ask_about_workflows(&manager, stop_workflows).await? else { return Ok(exit::FAILED) };
             let mut options = options(&how);
+            options.insert("stop-workflows", Variant::from(stop_workflows));
+            options.insert("unlock", Variant::from(unlock));
             options.insert("again", Variant::from(again));
             options.insert("now", Variant::from(now));
             options.insert("accept-identity-change", Variant::from(accept_identity_change));
@@ -83,9 +94,18 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             let job = manager.deploy(options).await?;
             wait(&mut changes, &manager, job.as_str(), &how).await
         }
-        Command::Undeploy { no_hooks, how } => {
+        Command::Undeploy { no_hooks, nuke_pods, yes, stop_workflows, unlock, how } => {
+            if nuke_pods && !ask_about_pods(&manager, yes).await? {
+                return Ok(exit::FAILED);
+            }
+            let Some(stop_workflows) = ask_about_workflows(&manager, stop_workflows || yes).await? else {
+                return Ok(exit::FAILED);
+            };
             let mut options = options(&how);
             options.insert("no-hooks", Variant::from(no_hooks));
+            options.insert("nuke-pods", Variant::from(nuke_pods));
+            options.insert("stop-workflows", Variant::from(stop_workflows));
+            options.insert("unlock", Variant::from(unlock));
             let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
             let job = manager.undeploy(options).await?;
             wait(&mut changes, &manager, job.as_str(), &how).await
@@ -117,18 +137,115 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
                 }
             }
         }
-        Command::Jobs { json } => {
+        Command::Why => {
+            let plan = serde_json::from_str(&manager.plan(HashMap::new()).await?).unwrap_or_default();
+            print(&text::why(&published(&manager).await?, &plan));
+            Ok(exit::DONE)
+        }
+        Command::Cancel { job, yes } => cancel(&manager, job, yes).await,
+        Command::History { json } => {
             let published = published(&manager).await?;
             if json {
                 let document = serde_json::json!({"running": published.job, "finished": published.history});
                 print(&format!("{document}\n"));
             } else {
-                print(&text::jobs(&published));
+                print(&text::history(&published));
+            }
+            Ok(exit::DONE)
+        }
+        Command::Job { job, json } => {
+            let published = published(&manager).await?;
+            let running = published.job.as_ref().filter(|running| running.id == job);
+            let finished = published.history.iter().find(|finished| finished.id == job);
+            match (running, finished) {
+                (Some(job), _) if json => print(&format!("{}\n", serde_json::to_string(job).unwrap_or_default())),
+                (Some(job), _) => print(&text::running_job(job)),
+                (None, Some(job)) if json => print(&format!("{}\n", serde_json::to_string(job).unwrap_or_default())),
+                (None, Some(job)) => print(&text::finished_job(job)),
+                (None, None) => {
+                    eprintln!("kaapanactl: there is no job {job}; kaapanactl history lists them");
+                    return Ok(exit::FAILED);
+                }
             }
             Ok(exit::DONE)
         }
         Command::Config { .. } | Command::Logs { .. } => Ok(exit::USAGE),
     }
+}
+
+/// Asks on the terminal. Without one the answer is no, and the sentence says what to add.
+fn confirm(question: &str, option: &str) -> bool {
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        eprintln!("kaapanactl: {question}\nThere is no terminal to ask on; {option} goes on without asking.");
+        return false;
+    }
+    eprint!("{question}\nGo on? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok();
+    let agreed = matches!(answer.trim(), "y" | "Y" | "yes");
+    if !agreed {
+        eprintln!("nothing was done");
+    }
+    agreed
+}
+
+/// Says whose work would be lost and asks: wait for it, go on, or do nothing (`None`).
+async fn ask_about_workflows(manager: &ManagerProxy<'_>, stop: bool) -> zbus::Result<Option<bool>> {
+    let running = published(manager).await?.running.map(|running| running.workflows).unwrap_or_default();
+    if stop || running.is_empty() {
+        return Ok(Some(stop));
+    }
+    eprintln!("{} workflow pods are running: {}", running.len(), running.join(", "));
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        eprintln!("They are waited for as deployment.wait_for_workflows says; --stop-workflows does not wait.");
+        return Ok(Some(false));
+    }
+    eprint!("They lose the platform under them. [w]ait for them as configured, go on [a]t once, or do [n]othing? [w/a/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok();
+    Ok(match answer.trim() {
+        "w" | "W" => Some(false),
+        "a" | "A" => Some(true),
+        _ => {
+            eprintln!("nothing was done");
+            None
+        }
+    })
+}
+
+/// Says how many pods are deleted by force and what is left alone, and asks.
+async fn ask_about_pods(manager: &ManagerProxy<'_>, yes: bool) -> zbus::Result<bool> {
+    let running = published(manager).await?.running.unwrap_or_default();
+    let mut question = format!(
+        "Up to {} pods of this platform are deleted by force, those that do not end by themselves: what they have not \
+         written to disk is lost.",
+        running.pods.len()
+    );
+    if !running.strangers.is_empty() {
+        question += &format!("\nNot this platform's, and left alone: {}", running.strangers.join(", "));
+    }
+    if yes {
+        eprintln!("{question}");
+        return Ok(true);
+    }
+    Ok(confirm(&question, "--yes"))
+}
+
+async fn cancel(manager: &ManagerProxy<'_>, job: Option<u32>, yes: bool) -> zbus::Result<u8> {
+    let running = published(manager).await?.job;
+    let Some(id) = job.or(running.as_ref().map(|job| job.id)) else {
+        eprintln!("nothing to do: no job is running");
+        return Ok(exit::NOTHING_TO_DO);
+    };
+    if let Some(means) = running.filter(|job| job.id == id).map(|job| job.cancel_means).filter(|means| !means.is_empty())
+        && !yes
+        && !confirm(&format!("Job {id}: {means}."), "--yes")
+    {
+        return Ok(exit::FAILED);
+    }
+    let means = manager.cancel_job(id, HashMap::new()).await?;
+    eprintln!("job {id} is being canceled: {means}");
+    Ok(exit::DONE)
 }
 
 fn options(how: &How) -> HashMap<&'static str, Variant<'static>> {
@@ -218,12 +335,31 @@ fn check(path: &Path) -> u8 {
     }
 }
 
-fn logs(job: Option<u32>, follow: bool) -> u8 {
+/// The runs of a job's units, by systemd's ids of them; empty when the agent is not there.
+async fn invocations(job: u32) -> Vec<String> {
+    let asked = async {
+        let connection = Connection::system().await?;
+        let manager = ManagerProxy::builder(&connection).cache_properties(zbus::proxy::CacheProperties::No).build().await?;
+        published(&manager).await
+    };
+    let Ok(published) = asked.await else { return Vec::new() };
+    let running = published.job.filter(|running| running.id == job).map(|running| running.steps);
+    let finished = || published.history.iter().find(|finished| finished.id == job).map(|finished| finished.steps.clone());
+    let steps = running.or_else(finished).unwrap_or_default();
+    steps.into_iter().map(|step| step.invocation).filter(|id| !id.is_empty()).collect()
+}
+
+async fn logs(job: Option<u32>, follow: bool) -> u8 {
     let mut arguments = vec!["--no-hostname".to_owned()];
     match job {
         None => arguments.extend(["-u".into(), "kaapana-agent.service".into(), "-u".into(), "kaapana-job-*".into()]),
         // What the agent said of the job, and what its units printed.
-        Some(job) => arguments.push(format!("JOB={job}")),
+        Some(job) => {
+            arguments.push(format!("JOB={job}"));
+            for id in invocations(job).await {
+                arguments.extend(["+".into(), format!("_SYSTEMD_INVOCATION_ID={id}")]);
+            }
+        }
     }
     if follow {
         arguments.push("--follow".into());

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::agent::publish::{JobView, Published};
-use crate::ledger::FinishedJob;
+use crate::ledger::{FinishedJob, PageTimes, StepRecord};
 use crate::state::{Condition, Phase, Status};
 
 /// Reads a time span such as `90m`.
@@ -106,30 +106,171 @@ fn checks(out: &mut String, conditions: &[Condition], all: bool) {
 /// A running job in a line.
 #[must_use]
 pub fn job_line(job: &JobView) -> String {
-    format!("{} {} ({}): {}, {:.0} %", job.id, job.kind, job.stage, job.step, job.progress * 100.0)
+    let way = if job.way_back.is_empty() { "" } else { ", the way back" };
+    format!("{} {} ({}{way}): {}, {:.0} %{}", job.id, job.kind, job.stage, job.step, job.progress * 100.0, counts(job))
 }
 
 /// A finished job in a line.
 #[must_use]
 pub fn finished_line(job: &FinishedJob) -> String {
     let span = job.finished.duration_since(job.created).as_secs();
-    let error = if job.error.is_empty() { String::new() } else { format!(": {}", job.error) };
-    format!("{} {} {} after {span} s{error}", job.id, job.kind.as_str(), job.result.as_str())
+    let said = [&job.error, &job.report].into_iter().find(|text| !text.is_empty());
+    let said = said.map(|text| format!(": {text}")).unwrap_or_default();
+    let page = page(&job.page).map(|page| format!(" ({page})")).unwrap_or_default();
+    format!("{} {} {} after {span} s{page}{said}", job.id, job.kind.as_str(), job.result.as_str())
+}
+
+/// How long the page was gone; `None`: it was not, or never answered.
+fn page(page: &PageTimes) -> Option<String> {
+    match (page.gone, page.down_time()) {
+        (Some(_), Some(span)) => Some(format!("the page was gone for {} s", span.as_secs())),
+        (Some(gone), None) => Some(format!("the page is gone since {}", time(gone))),
+        (None, _) => None,
+    }
+}
+
+fn by(requester: Option<u32>, session: &str) -> String {
+    match (requester, session) {
+        (None, _) => "the agent".to_owned(),
+        (Some(uid), "") => format!("uid {uid}"),
+        (Some(uid), session) => format!("uid {uid}, session {session}"),
+    }
+}
+
+fn steps(out: &mut String, steps: &[StepRecord]) {
+    for step in steps {
+        let end = match step.finished {
+            Some(finished) => format!("{} s", finished.duration_since(step.started).as_secs()),
+            None => "no end was seen".to_owned(),
+        };
+        line(out, "ran", &format!("{}: {} ({end})", step.unit, step.what));
+    }
+}
+
+/// A running job, with all that is known of it.
+#[must_use]
+pub fn running_job(job: &JobView) -> String {
+    let mut out = String::new();
+    line(&mut out, "job", &format!("{} {}, running", job.id, job.kind));
+    line(&mut out, "why", &job.reason);
+    line(&mut out, "asked by", &by(job.requester, &job.session));
+    line(&mut out, "accepted", &time(job.created));
+    line(&mut out, "now", &format!("{}: {}", job.stage, job.step));
+    line(&mut out, "progress", &format!("{:.0} %{}", job.progress * 100.0, counts(job)));
+    if !job.way_back.is_empty() {
+        line(&mut out, "way back", &format!("the last good deployment is put back: {}", job.way_back));
+    }
+    if let Some(page) = page(&job.page) {
+        line(&mut out, "page", &page);
+    }
+    steps(&mut out, &job.steps);
+    let cancel = if job.cancel_means.is_empty() { "it cannot be canceled now" } else { &job.cancel_means };
+    line(&mut out, "cancel", cancel);
+    out
+}
+
+/// What is counted of a job, in words.
+#[must_use]
+pub fn counts(job: &JobView) -> String {
+    job.counts.iter().map(|(name, count)| format!(", {name} {}/{}", count.done, count.total)).collect()
+}
+
+/// A finished job, with all that is known of it.
+#[must_use]
+pub fn finished_job(job: &FinishedJob) -> String {
+    let mut out = String::new();
+    let span = job.finished.duration_since(job.created).as_secs();
+    line(&mut out, "job", &format!("{} {}, {}", job.id, job.kind.as_str(), job.result.as_str()));
+    line(&mut out, "why", &job.reason);
+    line(&mut out, "asked by", &by(job.requester, &job.session));
+    line(&mut out, "accepted", &time(job.created));
+    line(&mut out, "ended", &format!("{} after {span} s, at {}", time(job.finished), job.stage.as_str()));
+    if !job.error.is_empty() {
+        line(&mut out, "error", &job.error);
+    }
+    if !job.report.is_empty() {
+        line(&mut out, "report", &job.report);
+    }
+    if let Some(generation) = job.put_back {
+        line(&mut out, "way back", &format!("generation {generation} was put back"));
+    }
+    if let Some(page) = page(&job.page) {
+        line(&mut out, "page", &page);
+    }
+    steps(&mut out, &job.steps);
+    line(&mut out, "log", &format!("kaapanactl logs {}", job.id));
+    out
+}
+
+/// Why the agent does what it does: the decision, what led to it, each hold.
+#[must_use]
+pub fn why(published: &Published, plan: &serde_json::Value) -> String {
+    let mut out = String::new();
+    line(&mut out, "phase", &format!("{} - {}", published.phase.as_str(), published.summary));
+    line(&mut out, "wished", &format!("{}, generation {}", published.desired_state, published.generation));
+    if let Some(generation) = published.running.as_ref().map(|running| running.generation).filter(|number| *number > 0) {
+        line(&mut out, "installed", &format!("generation {generation}"));
+    }
+    if !published.pause_reason.is_empty() {
+        line(&mut out, "paused", &published.pause_reason);
+    }
+    if let Some(job) = &published.job {
+        line(
+            &mut out,
+            "job",
+            &format!("{} {} runs, asked by {}: {}", job.id, job.kind, by(job.requester, &job.session), job.reason),
+        );
+    } else if let Some(job) = published.history.last() {
+        line(
+            &mut out,
+            "last job",
+            &format!("{}, asked by {}: {}", finished_line(job), by(job.requester, &job.session), job.reason),
+        );
+    }
+    let list = |key: &str| plan.get(key).and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    for change in list("because") {
+        because(&mut out, &change);
+    }
+    let steps = list("steps");
+    match steps.first().and_then(serde_json::Value::as_str) {
+        Some(step) => line(&mut out, "so", step),
+        None if published.holds.is_empty() => line(&mut out, "so", "nothing is to be done"),
+        None => line(&mut out, "so", "nothing is done, because of"),
+    }
+    for hold in &published.holds {
+        line(&mut out, "held back", &format!("{}: {}", hold.reason, hold.message));
+        if !hold.advice.is_empty() {
+            line(&mut out, "", &format!("-> {}", hold.advice));
+        }
+    }
+    for condition in published.conditions.iter().filter(|condition| condition.status != Status::True) {
+        line(&mut out, "check", &format!("{} is {}: {}", condition.id, condition.status.as_str(), condition.message));
+    }
+    out
+}
+
+fn because(out: &mut String, change: &serde_json::Value) {
+    let side = |key: &str| change.get(key).and_then(serde_json::Value::as_str).unwrap_or("(unset)").to_owned();
+    line(out, "key", &format!("{}: {} -> {} forces {}", side("key"), side("old"), side("new"), side("forces")));
 }
 
 /// All jobs as a table.
 #[must_use]
-pub fn jobs(published: &Published) -> String {
+pub fn history(published: &Published) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(["JOB", "TYPE", "ACCEPTED", "BY", "RESULT", "WHY"]);
-    let by = |requester: Option<u32>| requester.map_or_else(|| "the agent".to_owned(), |uid| format!("uid {uid}"));
     for job in &published.history {
-        let why = if job.error.is_empty() { job.reason.clone() } else { format!("{}; {}", job.reason, job.error) };
+        let said: Vec<&str> =
+            [&job.reason, &job.error, &job.report].into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+        let mut why = said.join("; ");
+        if let Some(page) = page(&job.page) {
+            why = format!("{why} ({page})");
+        }
         table.add_row([
             job.id.to_string(),
             job.kind.as_str().into(),
             time(job.created),
-            by(job.requester),
+            by(job.requester, &job.session),
             job.result.as_str().into(),
             why,
         ]);
@@ -139,7 +280,7 @@ pub fn jobs(published: &Published) -> String {
             job.id.to_string(),
             job.kind.clone(),
             time(job.created),
-            by(job.requester),
+            by(job.requester, &job.session),
             format!("running ({})", job.stage),
             job.reason.clone(),
         ]);
@@ -166,6 +307,9 @@ pub fn plan(document: &serde_json::Value) -> String {
         if !text(&hold, "advice").is_empty() {
             line(&mut out, "", &format!("-> {}", text(&hold, "advice")));
         }
+    }
+    for change in list("because") {
+        because(&mut out, &change);
     }
     for change in list("changes") {
         let side =

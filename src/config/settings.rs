@@ -162,6 +162,12 @@ impl Settings {
         if name == "admin" { plain.to_owned() } else { format!("{}{plain}", self.prefix()) }
     }
 
+    /// The platform's namespaces, that of its root release aside.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        ["admin", "services", "extensions"].map(|name| self.namespace(name)).to_vec()
+    }
+
     /// The fast data directory, with the instance's suffix.
     #[must_use]
     pub fn fast_dir(&self) -> PathBuf {

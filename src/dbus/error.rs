@@ -46,6 +46,7 @@ impl From<Refusal> for CallError {
     fn from(refusal: Refusal) -> Self {
         let name = match &refusal {
             Refusal::NotConfigured => "NotConfigured",
+            Refusal::NoSuchJob(_) => "NoSuchJob",
             Refusal::JobConflict(_) => "JobConflict",
             Refusal::NothingToDo(_) => "NothingToDo",
             Refusal::Blocked(_) => "Blocked",

@@ -1,8 +1,10 @@
 //! A job as an object. Finished jobs stay as long as the history keeps them.
 
+use std::collections::BTreeMap;
+
 use super::{Loop, microseconds};
 use crate::agent::publish::{JobView, Published};
-use crate::ledger::FinishedJob;
+use crate::ledger::{FinishedJob, StepRecord};
 
 /// The object of one job.
 pub struct Job {
@@ -65,6 +67,48 @@ impl Job {
         self.read(|job| job.progress, |_| 1.0)
     }
 
+    /// What is counted, done of how many: "releases", "jobs", "images", "pods", as far
+    /// as they are known; empty when it is finished.
+    #[zbus(property)]
+    fn counts(&self) -> BTreeMap<String, (u32, u32)> {
+        let counted = |job: &JobView| job.counts.iter().map(|(name, count)| (name.clone(), (count.done, count.total))).collect();
+        self.read(counted, |_| BTreeMap::new())
+    }
+
+    /// What it means to cancel it now, a sentence; empty when it cannot be canceled.
+    #[zbus(property)]
+    fn cancel_means(&self) -> String {
+        self.read(|job| job.cancel_means.clone(), |_| String::new())
+    }
+
+    /// Why the last good deployment is put back, or was; empty when it was not.
+    #[zbus(property)]
+    fn way_back(&self) -> String {
+        let of = |job: &FinishedJob| if job.put_back.is_some() { job.error.clone() } else { String::new() };
+        self.read(|job| job.way_back.clone(), of)
+    }
+
+    /// When the web page was seen to be gone, in microseconds since the epoch; 0: it was not.
+    #[zbus(property)]
+    fn page_gone(&self) -> u64 {
+        self.read(|job| microseconds(job.page.gone), |job| microseconds(job.page.gone))
+    }
+
+    /// When it was seen to answer again, in microseconds since the epoch; 0: not yet.
+    #[zbus(property)]
+    fn page_back(&self) -> u64 {
+        self.read(|job| microseconds(job.page.back), |job| microseconds(job.page.back))
+    }
+
+    /// Units that ran or run for it: unit, what it did, `INVOCATION_ID`.
+    #[zbus(property)]
+    fn steps(&self) -> Vec<(String, String, String)> {
+        let rows = |steps: &[StepRecord]| {
+            steps.iter().map(|step| (step.unit.clone(), step.what.clone(), step.invocation.clone())).collect()
+        };
+        self.read(|job| rows(&job.steps), |job| rows(&job.steps))
+    }
+
     /// Why it was started.
     #[zbus(property(emits_changed_signal = "const"))]
     fn reason(&self) -> String {
@@ -75,6 +119,12 @@ impl Job {
     #[zbus(property(emits_changed_signal = "const"))]
     fn requester(&self) -> i64 {
         self.read(|job| job.requester.map_or(-1, i64::from), |job| job.requester.map_or(-1, i64::from))
+    }
+
+    /// The session of the login manager it was asked from; empty: none.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn session(&self) -> String {
+        self.read(|job| job.session.clone(), |job| job.session.clone())
     }
 
     /// "done", "failed", "canceled", "timeout" or "skipped"; empty while it runs.

@@ -93,10 +93,12 @@ impl Manager {
     }
 
     /// Deploys what is configured. Returns the job at once; a deployment that runs
-    /// already is returned. Options: reason (s), again (b): also when nothing
-    /// differs, now (b): also outside of the maintenance windows,
-    /// accept-identity-change (b): another platform than before is meant,
-    /// accept-disk-change (b): other data disks than before are meant.
+    /// already and does the same is returned. Options: reason (s), again (b): also
+    /// when nothing differs, now (b): also outside of the maintenance windows,
+    /// stop-workflows (b): running workflows are not waited for, unlock (b): releases
+    /// that are stuck at their first revision are given up, accept-identity-change
+    /// (b): another platform than before is meant, accept-disk-change (b): other data
+    /// disks than before are meant.
     /// Errors: NotConfigured, JobConflict, NothingToDo, Blocked, InvalidArgument, NotKept.
     #[zbus(out_args("job"))]
     async fn deploy(
@@ -105,11 +107,16 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, CallError> {
-        finish(&options, &["reason", "again", "now", "accept-identity-change", "accept-disk-change"])?;
+        finish(
+            &options,
+            &["reason", "again", "now", "stop-workflows", "unlock", "accept-identity-change", "accept-disk-change"],
+        )?;
         let options = DeployOptions {
             reason: text(&options, "reason")?,
             again: flag(&options, "again")?,
             now: flag(&options, "now")?,
+            stop_workflows: flag(&options, "stop-workflows")?,
+            unlock: flag(&options, "unlock")?,
             accept_identity_change: flag(&options, "accept-identity-change")?,
             accept_disk_change: flag(&options, "accept-disk-change")?,
         };
@@ -120,7 +127,8 @@ impl Manager {
 
     /// Takes the platform down; its data stays, and that it is down is remembered.
     /// Returns the job at once. Options: reason (s), no-hooks (b): without the
-    /// charts' hooks. Errors: as Deploy.
+    /// charts' hooks, nuke-pods (b): what pods are left of the platform is deleted by
+    /// force, stop-workflows (b), unlock (b): as Deploy. Errors: as Deploy.
     #[zbus(out_args("job"))]
     async fn undeploy(
         &self,
@@ -128,11 +136,33 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, CallError> {
-        finish(&options, &["reason", "no-hooks"])?;
-        let options = UndeployOptions { reason: text(&options, "reason")?, no_hooks: flag(&options, "no-hooks")? };
+        finish(&options, &["reason", "no-hooks", "nuke-pods", "stop-workflows", "unlock"])?;
+        let options = UndeployOptions {
+            reason: text(&options, "reason")?,
+            no_hooks: flag(&options, "no-hooks")?,
+            nuke_pods: flag(&options, "nuke-pods")?,
+            stop_workflows: flag(&options, "stop-workflows")?,
+            unlock: flag(&options, "unlock")?,
+        };
         let requester = authorize(connection, &header, Action::Undeploy).await?;
         let job = self.ask(|reply| Request::Undeploy { requester, options, reply }).await??;
         path(job_path(job))
+    }
+
+    /// Ends the running job where it can be ended, and returns what that means in a
+    /// sentence; it is the job's CancelMeans of that moment. Errors: NoSuchJob,
+    /// NothingToDo, JobConflict, NotKept.
+    #[zbus(out_args("means"))]
+    async fn cancel_job(
+        &self,
+        id: u32,
+        options: Options,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, CallError> {
+        finish(&options, &[])?;
+        let requester = authorize(connection, &header, Action::ManageJobs).await?;
+        Ok(self.ask(|reply| Request::Cancel { requester, job: id, reply }).await??)
     }
 
     /// The agent starts nothing by itself any more; a running job goes on to its
@@ -157,7 +187,7 @@ impl Manager {
                     .ok_or_else(|| CallError::own("InvalidArgument", "until is not a time"))?,
             ),
         };
-        let requester = authorize(connection, &header, Action::Configure).await?;
+        let requester = authorize(connection, &header, Action::Configure).await?.uid;
         Ok(self.ask(|reply| Request::Pause { requester, reason, until, reply }).await??)
     }
 

@@ -21,6 +21,9 @@ pub trait Manager {
     /// Undeploys.
     #[zbus(allow_interactive_auth)]
     fn undeploy(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<OwnedObjectPath>;
+    /// Cancels a job; returns what that means.
+    #[zbus(allow_interactive_auth)]
+    fn cancel_job(&self, id: u32, options: HashMap<&str, Variant<'_>>) -> zbus::Result<String>;
     /// Pauses.
     #[zbus(allow_interactive_auth)]
     fn pause(&self, reason: &str, until: u64, options: HashMap<&str, Variant<'_>>) -> zbus::Result<()>;

@@ -133,6 +133,10 @@ async fn publish_jobs(connection: &Connection, of: &Loop, before: &Published, no
         job.error_changed(emitter).await?;
         job.step_changed(emitter).await?;
         job.progress_changed(emitter).await?;
+        job.counts_changed(emitter).await?;
+        job.cancel_means_changed(emitter).await?;
+        job.way_back_changed(emitter).await?;
+        job.steps_changed(emitter).await?;
         job.finished_changed(emitter).await?;
         let result = now.history.iter().find(|job| job.id == id).map(|job| job.result.as_str()).unwrap_or_default();
         Manager::job_removed(manager.signal_emitter(), id, object(id)?, result.to_owned()).await?;
@@ -159,6 +163,22 @@ async fn announce_progress(connection: &Connection, id: u32, before: &Published,
     }
     if (old.progress - new.progress).abs() > f64::EPSILON {
         job.progress_changed(emitter).await?;
+    }
+    if old.counts != new.counts {
+        job.counts_changed(emitter).await?;
+    }
+    if old.cancel_means != new.cancel_means {
+        job.cancel_means_changed(emitter).await?;
+    }
+    if old.way_back != new.way_back {
+        job.way_back_changed(emitter).await?;
+    }
+    if old.page != new.page {
+        job.page_gone_changed(emitter).await?;
+        job.page_back_changed(emitter).await?;
+    }
+    if old.steps != new.steps {
+        job.steps_changed(emitter).await?;
     }
     if old.unit != new.unit {
         job.unit_changed(emitter).await?;

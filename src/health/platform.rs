@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Level;
 use crate::config::Settings;
-use crate::state::{ClusterView, ObjectId, Release};
+use crate::state::{ClusterView, ObjectId, Pod, Release};
 
 /// What proves that a release is of this platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,64 @@ impl Ownership {
             && release.global_hostname.as_deref() == Some(&self.hostname)
     }
 
+    /// Is it a namespace in which workflows run: one of a project, or of jobs?
+    fn is_of_workflows(&self, namespace: &str) -> bool {
+        let name = match self.instance_uid.as_str() {
+            "" => Some(namespace),
+            uid => namespace.strip_prefix(uid).and_then(|rest| rest.strip_prefix('-')),
+        };
+        name.is_some_and(|name| name == "jobs" || name.starts_with("project-"))
+    }
+
+    /// Pods of workflows that have not ended: in the namespaces of projects and jobs,
+    /// and not of a workload that a release of the platform brings.
+    #[must_use]
+    pub fn workflows<'c>(&self, cluster: &'c ClusterView) -> Vec<&'c Pod> {
+        let brought: BTreeSet<&ObjectId> =
+            self.releases(cluster).into_iter().flat_map(|release| &release.objects).map(|object| &object.id).collect();
+        let of_a_workload = |pod: &Pod| {
+            pod.owner.as_ref().is_some_and(|owner| brought.contains(owner) || !matches!(owner.kind.as_str(), "Job" | "Pod"))
+        };
+        cluster
+            .pods
+            .values()
+            .map(AsRef::as_ref)
+            .filter(|pod| pod.active && !pod.deleting && self.is_of_workflows(&pod.namespace) && !of_a_workload(pod))
+            .collect()
+    }
+
+    /// Releases, and pods of no release of the platform, in its namespaces: not ours.
+    #[must_use]
+    pub fn strangers(&self, cluster: &ClusterView, namespaces: &[String]) -> Vec<String> {
+        let ours = self.releases(cluster);
+        let brought: BTreeSet<&ObjectId> = ours.iter().flat_map(|release| &release.objects).map(|object| &object.id).collect();
+        let releases = cluster
+            .releases
+            .values()
+            .filter(|release| namespaces.contains(&release.namespace) && !self.is_inner(release) && !self.is_root(release))
+            .map(|release| format!("release {}/{}", release.namespace, release.name));
+        let pods = cluster
+            .pods
+            .values()
+            .filter(|pod| pod.active && namespaces.contains(&pod.namespace))
+            .filter(|pod| pod.owner.as_ref().is_none_or(|owner| !brought.contains(owner)))
+            .map(|pod| format!("Pod {}/{}", pod.namespace, pod.name));
+        releases.chain(pods).collect()
+    }
+
+    /// The pods of workloads that the platform's releases bring.
+    #[must_use]
+    pub fn pods<'c>(&self, cluster: &'c ClusterView) -> Vec<&'c Pod> {
+        let ours = self.releases(cluster);
+        let brought: BTreeSet<&ObjectId> = ours.iter().flat_map(|release| &release.objects).map(|object| &object.id).collect();
+        cluster
+            .pods
+            .values()
+            .map(AsRef::as_ref)
+            .filter(|pod| pod.owner.as_ref().is_some_and(|owner| brought.contains(owner)))
+            .collect()
+    }
+
     /// The platform's releases: inner ones in the order to take them down, the root last.
     #[must_use]
     pub fn releases<'c>(&self, cluster: &'c ClusterView) -> Vec<&'c Release> {
@@ -77,6 +135,9 @@ pub struct PlatformHealth {
     pub releases: Count,
     /// Healthy workloads (a completed or vanished Job with a TTL counts), of how many.
     pub workloads: Count,
+    /// Completed Jobs among the workloads, of how many.
+    #[serde(default)]
+    pub jobs: Count,
     /// Ready or completed pods, of how many.
     pub pods: Count,
     /// What is not as it should be, worst first.
@@ -186,6 +247,9 @@ fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &Obje
         None => (Level::Missing, "Missing".into(), "is in the release's manifest and not in the cluster".into()),
     };
     health.workloads.add(level <= Level::Suspended);
+    if id.kind == "Job" {
+        health.jobs.add(level <= Level::Suspended);
+    }
     if level == Level::Degraded && id.kind == "Job" {
         health.failed_jobs.push(id.clone());
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Intent;
+use super::{Desired, Intent};
 use crate::config::Settings;
 use crate::config::derived::Machine;
 use crate::config::values::Values;
@@ -33,10 +33,12 @@ impl JobKind {
 }
 
 /// How far a job is. Everything before `TakeDown` touches nothing that runs.
+/// An undeploy has the first two only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// Chart, values and manifest are brought in hand.
+    /// Chart, values, manifest and images are brought in hand; people and the site's
+    /// own program are waited for.
     Prepare,
     /// The old platform goes away.
     TakeDown,
@@ -125,13 +127,62 @@ pub struct RunningStep {
 pub enum StepKind {
     /// `helm install` of the root release.
     Install,
+    /// `helm upgrade` of the root release.
+    Upgrade,
     /// `helm uninstall` of a release.
     Uninstall {
         /// Its namespace.
         namespace: String,
         /// Its name.
         release: String,
+        /// Without the charts' hooks.
+        #[serde(default)]
+        no_hooks: bool,
     },
+    /// The site's own program, before anything is taken down.
+    PreTakedown {
+        /// Its path.
+        program: PathBuf,
+    },
+}
+
+/// A unit that ran for a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Name of the unit.
+    pub unit: String,
+    /// What it did, in words.
+    pub what: String,
+    /// systemd's id of its run; empty when it was never seen.
+    pub invocation: String,
+    /// When it was started.
+    pub started: Timestamp,
+    /// When it was seen to have ended; `None`: it was lost.
+    pub finished: Option<Timestamp>,
+}
+
+/// The way back: the last good deployment is put back because the new one failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WayBack {
+    /// Why.
+    pub failure: JobFailure,
+    /// What had been tried.
+    pub intent: Option<Intent>,
+    /// The generation that is put back.
+    pub generation: u64,
+    /// How often it was begun.
+    pub attempts: u32,
+}
+
+/// When the web page was gone, as far as it was seen. It is asked once a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PageTimes {
+    /// It answered before the job touched anything.
+    pub answered: bool,
+    /// When it was seen to be gone.
+    pub gone: Option<Timestamp>,
+    /// When it answered again.
+    pub back: Option<Timestamp>,
 }
 
 /// What the take-down of a job waits for.
@@ -158,12 +209,21 @@ pub struct Job {
     pub reason: String,
     /// Who asked: the user id; `None`: the agent itself.
     pub requester: Option<u32>,
+    /// In which session of the login manager; empty: in none.
+    #[serde(default)]
+    pub session: String,
     /// When it was accepted.
     pub created: Timestamp,
+    /// What the site wanted before: it does again when the job is canceled in time.
+    #[serde(default = "deployed")]
+    pub desired_before: Desired,
     /// How far it is.
     pub stage: Stage,
     /// Generation it deploys.
     pub generation: u64,
+    /// Generation it was started for; on the way back it deploys another.
+    #[serde(default)]
+    pub asked_generation: u64,
     /// The settings it works with; an edit while it runs is for the next job.
     pub settings: Settings,
     /// What it is meant to reach.
@@ -181,8 +241,47 @@ pub struct Job {
     pub no_hooks: bool,
     /// A person accepted a change of identity.
     pub accept_identity_change: bool,
+    /// A person accepted that first revisions which are stuck are uninstalled.
+    #[serde(default)]
+    pub unlock: bool,
+    /// A person accepted that pods are deleted by force.
+    #[serde(default)]
+    pub nuke_pods: bool,
+    /// The pods that were deleted by force, by uid.
+    #[serde(default)]
+    pub nuked: Vec<String>,
+    /// Workflows are not waited for.
+    #[serde(default)]
+    pub stop_workflows: bool,
+    /// Since when workflows are waited for.
+    #[serde(default)]
+    pub waiting_since: Option<Timestamp>,
+    /// The site's program has run.
+    #[serde(default)]
+    pub pre_takedown_done: bool,
+    /// The root release is upgraded in place; this is what it said of its maker before.
+    #[serde(default)]
+    pub upgrade_from: Option<String>,
+    /// Who asked to cancel it.
+    #[serde(default)]
+    pub canceled_by: Option<u32>,
+    /// An action of it failed; what follows from that is decided by the planner.
+    #[serde(default)]
+    pub fault: Option<JobFailure>,
+    /// The last good deployment is being put back.
+    #[serde(default)]
+    pub way_back: Option<WayBack>,
+    /// The web page meanwhile.
+    #[serde(default)]
+    pub page: PageTimes,
+    /// Units that ran.
+    #[serde(default)]
+    pub steps: Vec<StepRecord>,
     /// How many units it has started, so that names never repeat.
     pub units: u32,
+    /// How many of these belong to what failed before the way back was taken.
+    #[serde(default)]
+    pub units_before: u32,
     /// How many of them were lost without a result.
     pub lost: u32,
     /// The unit it started last.
@@ -206,6 +305,9 @@ pub struct FinishedJob {
     pub reason: String,
     /// Who asked.
     pub requester: Option<u32>,
+    /// In which session of the login manager; empty: in none.
+    #[serde(default)]
+    pub session: String,
     /// When it was accepted.
     pub created: Timestamp,
     /// When it ended.
@@ -216,8 +318,23 @@ pub struct FinishedJob {
     pub result: JobResult,
     /// Why it failed: one word and a sentence; empty when it did not.
     pub error: String,
+    /// What is worth a sentence of a job that did not fail; often empty.
+    #[serde(default)]
+    pub report: String,
     /// The unit that ran last.
     pub unit: String,
+    /// The generation it worked for.
+    #[serde(default)]
+    pub generation: u64,
+    /// The last good generation, when it was put back.
+    #[serde(default)]
+    pub put_back: Option<u64>,
+    /// The web page meanwhile.
+    #[serde(default)]
+    pub page: PageTimes,
+    /// Units that ran.
+    #[serde(default)]
+    pub steps: Vec<StepRecord>,
 }
 
 /// Why a job failed, as far as it decides about another try.
@@ -237,6 +354,8 @@ pub enum Cause {
     Images,
     /// Helm or the platform failed: a person looks.
     Platform,
+    /// A person ended it.
+    Canceled,
 }
 
 /// A failure that is not tried again until its cause goes away.
@@ -263,8 +382,10 @@ pub struct Failure {
 }
 
 /// How a job failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFailure {
+    /// Failed, canceled or timeout.
+    pub result: JobResult,
     /// One `CamelCase` word.
     pub reason: String,
     /// A sentence.
@@ -285,8 +406,23 @@ impl Job {
     /// What the release says of its maker, by which it is found again.
     #[must_use]
     pub fn description(&self) -> String {
-        format!("kaapana-agent job {} of {}", self.id, self.created)
+        let way = self.way_back.as_ref().map(|way| format!(", way back {}", way.attempts)).unwrap_or_default();
+        format!("kaapana-agent job {} of {}{way}", self.id, self.created)
     }
+
+    /// Has it touched anything that runs?
+    #[must_use]
+    pub fn has_touched(&self) -> bool {
+        match self.stage {
+            Stage::Prepare => false,
+            Stage::TakeDown => self.way_back.is_some() || self.takedown.is_some(),
+            Stage::Install | Stage::Follow => true,
+        }
+    }
+}
+
+fn deployed() -> Desired {
+    Desired::Deployed
 }
 
 impl StepKind {
@@ -295,7 +431,32 @@ impl StepKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Install => "install",
+            Self::Upgrade => "upgrade",
             Self::Uninstall { .. } => "uninstall",
+            Self::PreTakedown { .. } => "pre-takedown",
+        }
+    }
+
+    /// The release it works on; `None`: the root release of the job.
+    #[must_use]
+    pub fn release(&self) -> Option<(String, String)> {
+        match self {
+            Self::Uninstall { namespace, release, .. } => Some((namespace.clone(), release.clone())),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for StepKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Install => write!(f, "helm installs the chart"),
+            Self::Upgrade => write!(f, "helm upgrades to the chart"),
+            Self::Uninstall { namespace, release, no_hooks: false } => write!(f, "helm uninstalls {namespace}/{release}"),
+            Self::Uninstall { namespace, release, no_hooks: true } => {
+                write!(f, "helm uninstalls {namespace}/{release} without hooks")
+            }
+            Self::PreTakedown { program } => write!(f, "the site's program {} runs", program.display()),
         }
     }
 }
@@ -304,6 +465,14 @@ impl JobFailure {
     /// The failure of a job that ended so; `None` when it ended well.
     #[must_use]
     pub fn of(result: JobResult, reason: String, message: String, tail: Vec<String>, cause: Cause) -> Option<Self> {
-        (!matches!(result, JobResult::Done | JobResult::Skipped)).then_some(Self { reason, message, tail, cause })
+        (!matches!(result, JobResult::Done | JobResult::Skipped)).then_some(Self { result, reason, message, tail, cause })
+    }
+}
+
+impl PageTimes {
+    /// How long the page was gone; `None`: it was not, or is still.
+    #[must_use]
+    pub fn down_time(&self) -> Option<std::time::Duration> {
+        std::time::Duration::try_from(self.back?.duration_since(self.gone?)).ok()
     }
 }

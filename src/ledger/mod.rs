@@ -6,7 +6,7 @@
 mod job;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -20,7 +20,8 @@ use crate::config::values::Values;
 use crate::health::platform::Ownership;
 use crate::state::{Chart, DiskIdentity, ObjectId};
 pub use job::{
-    Cause, Failure, FinishedJob, Job, JobFailure, JobKind, JobResult, Prepared, RunningStep, Stage, StepKind, TakeDown,
+    Cause, Failure, FinishedJob, Job, JobFailure, JobKind, JobResult, PageTimes, Prepared, RunningStep, Stage, StepKind,
+    StepRecord, TakeDown, WayBack,
 };
 pub use store::{LedgerError, LedgerStore};
 
@@ -122,6 +123,9 @@ pub struct Deployed {
     pub description: String,
     /// Its generation.
     pub generation: u64,
+    /// Its settings; `None`: an agent that did not keep them installed it.
+    #[serde(default)]
+    pub settings: Option<Settings>,
     /// What it is.
     pub intent: Intent,
     /// What makes it this platform.
@@ -136,6 +140,12 @@ pub struct Deployed {
     pub values: Values,
     /// What was taken from the machine.
     pub machine: Machine,
+    /// Kinds in the rendered manifest.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    /// Images named by the rendered manifest.
+    #[serde(default)]
+    pub images: Vec<String>,
     /// Helm ended well.
     pub installed: bool,
     /// Everything became healthy once.
@@ -178,8 +188,12 @@ pub struct Ledger {
     pub history: Vec<FinishedJob>,
     /// What is installed.
     pub deployed: Option<Deployed>,
-    /// What was installed and healthy before: the way back.
+    /// What was installed and healthy before: the way back. An undeploy ends it.
     pub previous: Option<Deployed>,
+    /// Releases the agent's own units worked on without being seen to end well, by
+    /// namespace and name: what is unfinished there is nobody else's work.
+    #[serde(default)]
+    pub unfinished: BTreeSet<(String, String)>,
     /// The identity of the last installation, also after an undeploy.
     pub identity: Option<Identity>,
     /// File systems of the data directories, by path, recorded at the first good deployment.
@@ -190,8 +204,6 @@ pub struct Ledger {
     pub pause: Option<Pause>,
     /// Secret of the login service: made once, kept, reused.
     pub oidc_client_secret: Option<String>,
-    /// Charts pulled from a registry: source → digest.
-    pub pulled: BTreeMap<String, String>,
 }
 
 impl Default for Ledger {
@@ -207,12 +219,12 @@ impl Default for Ledger {
             history: Vec::new(),
             deployed: None,
             previous: None,
+            unfinished: BTreeSet::new(),
             identity: None,
             disks: BTreeMap::new(),
             failure: None,
             pause: None,
             oidc_client_secret: None,
-            pulled: BTreeMap::new(),
         }
     }
 }
@@ -257,9 +269,12 @@ impl Ledger {
             kind,
             reason,
             requester,
+            session: String::new(),
             created: now,
-            stage: if kind == JobKind::Deploy { Stage::Prepare } else { Stage::TakeDown },
+            desired_before: self.desired,
+            stage: Stage::Prepare,
             generation: self.generation,
+            asked_generation: self.generation,
             settings,
             intent: None,
             prepared: None,
@@ -268,7 +283,20 @@ impl Ledger {
             step: None,
             no_hooks,
             accept_identity_change: false,
+            unlock: false,
+            nuke_pods: false,
+            nuked: Vec::new(),
+            stop_workflows: false,
+            waiting_since: None,
+            pre_takedown_done: false,
+            upgrade_from: None,
+            canceled_by: None,
+            fault: None,
+            way_back: None,
+            page: PageTimes::default(),
+            steps: Vec::new(),
             units: 0,
+            units_before: 0,
             lost: 0,
             last_unit: String::new(),
             labelled: false,
@@ -278,18 +306,26 @@ impl Ledger {
         self.job.as_mut()
     }
 
-    /// Ends the running job. A failure counts its attempts with the same intent.
-    pub fn finish_job(&mut self, result: JobResult, failure: Option<JobFailure>, now: Timestamp) -> Option<FinishedJob> {
+    /// Ends the running job. A failure counts its attempts with the same intent; a job
+    /// that was canceled before it touched anything leaves no wish behind.
+    pub fn finish_job(
+        &mut self,
+        result: JobResult,
+        failure: Option<JobFailure>,
+        report: String,
+        now: Timestamp,
+    ) -> Option<FinishedJob> {
         let job = self.job.take()?;
         let error = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
         match failure {
             Some(failure) => {
-                let same = |known: &&Failure| known.kind == job.kind && known.intent == job.intent;
+                let intent = job.way_back.as_ref().map_or(&job.intent, |way| &way.intent).clone();
+                let same = |known: &&Failure| known.kind == job.kind && known.intent == intent;
                 let attempts = self.failure.as_ref().filter(same).map_or(0, |known| known.attempts) + 1;
                 self.failure = Some(Failure {
                     job: job.id,
                     kind: job.kind,
-                    intent: job.intent.clone(),
+                    intent,
                     reason: failure.reason,
                     message: failure.message,
                     tail: failure.tail,
@@ -300,24 +336,35 @@ impl Ledger {
             }
             None => self.failure = None,
         }
-        if result == JobResult::Done {
-            match (job.kind, self.deployed.as_mut()) {
-                (JobKind::Deploy, Some(deployed)) => deployed.healthy = true,
-                (JobKind::Undeploy, _) => self.forget_deployed(),
-                _ => {}
-            }
+        if result == JobResult::Canceled && !job.has_touched() {
+            self.desired = job.desired_before;
+        }
+        // Also the last good one, when it is back.
+        let healthy = job.stage == Stage::Follow && job.healthy_since.is_some();
+        if let Some(deployed) = self.deployed.as_mut().filter(|_| healthy) {
+            deployed.healthy = true;
+        }
+        if (job.kind, result) == (JobKind::Undeploy, JobResult::Done) {
+            self.deployed = None;
+            self.previous = None;
         }
         let finished = FinishedJob {
             id: job.id,
             kind: job.kind,
             reason: job.reason,
             requester: job.requester,
+            session: job.session,
             created: job.created,
             finished: now,
             stage: job.stage,
             result,
             error,
+            report,
             unit: job.last_unit,
+            generation: job.asked_generation,
+            put_back: job.way_back.as_ref().filter(|_| healthy).map(|way| way.generation),
+            page: job.page,
+            steps: job.steps,
         };
         self.history.push(finished.clone());
         let surplus = self.history.len().saturating_sub(HISTORY);
@@ -332,6 +379,14 @@ impl Ledger {
         }
     }
 
+    /// Goes on to an upgrade in place of what is there.
+    pub fn begin_upgrade(&mut self, from: String, now: Timestamp) {
+        if let Some(job) = self.job.as_mut() {
+            job.upgrade_from = Some(from);
+        }
+        self.advance(Stage::Install, now);
+    }
+
     /// Notes a unit before it is started, and returns its name. What is about to be
     /// installed counts as ours from here on, however the installation ends.
     pub fn begin_unit(&mut self, what: StepKind, now: Timestamp) -> Option<String> {
@@ -339,27 +394,40 @@ impl Ledger {
         let name = what.name();
         job.units += 1;
         let unit = format!("kaapana-job-{}-{name}-{}.service", job.id, job.units);
-        if what == StepKind::Install {
+        if matches!(what, StepKind::Install | StepKind::Upgrade) {
             let deployed = installing(job, now)?;
             self.identity = Some(deployed.identity.clone());
             self.deployed = Some(deployed);
         }
+        if !matches!(what, StepKind::PreTakedown { .. }) {
+            self.unfinished.insert(release_of(job, &what));
+        }
+        job.steps.push(StepRecord {
+            unit: unit.clone(),
+            what: what.to_string(),
+            invocation: String::new(),
+            started: now,
+            finished: None,
+        });
         job.last_unit.clone_from(&unit);
         job.step = Some(RunningStep { unit: unit.clone(), what, started: now });
         Some(unit)
     }
 
     /// Notes how a unit ended, and returns its name.
-    pub fn close_unit(&mut self, success: bool, now: Timestamp) -> Option<String> {
+    pub fn close_unit(&mut self, success: bool, invocation: &str, now: Timestamp) -> Option<String> {
+        self.record_unit(invocation, now);
         let job = self.job.as_mut()?;
         let step = job.step.take()?;
+        self.unfinished.remove(&release_of(job, &step.what));
         match step.what {
-            StepKind::Install if success => {
+            StepKind::Install | StepKind::Upgrade if success => {
                 job.stage = Stage::Follow;
                 self.note_installed();
             }
-            StepKind::Install => {}
-            StepKind::Uninstall { namespace, release } => {
+            StepKind::Install | StepKind::Upgrade => {}
+            StepKind::PreTakedown { .. } => job.pre_takedown_done |= success,
+            StepKind::Uninstall { namespace, release, .. } => {
                 if let Some(down) = job.takedown.as_mut() {
                     down.uninstalled.push((namespace, release));
                     // What is left has its time from the last uninstallation on.
@@ -370,11 +438,54 @@ impl Ledger {
         Some(step.unit)
     }
 
+    /// Notes the run of the unit that ended.
+    pub fn record_unit(&mut self, invocation: &str, now: Timestamp) {
+        if let Some(record) = self.job.as_mut().and_then(|job| job.steps.last_mut()) {
+            record.finished = Some(now);
+            invocation.clone_into(&mut record.invocation);
+        }
+    }
+
     /// A unit vanished without a result.
     pub fn forget_unit(&mut self) {
         if let Some(job) = self.job.as_mut() {
             job.step = None;
             job.lost += 1;
+        }
+    }
+
+    /// The last good deployment is to be put back: the job goes on with its chart,
+    /// values and settings, and takes down what failed first.
+    pub fn turn_back(&mut self, failure: JobFailure, now: Timestamp) {
+        let (Some(job), Some(previous)) = (self.job.as_mut(), &self.previous) else { return };
+        let Some(settings) = &previous.settings else { return };
+        let known = job.way_back.take();
+        let attempts = known.as_ref().map_or(0, |way| way.attempts) + 1;
+        let (failure, intent) = known.map_or((failure, job.intent.clone()), |way| (way.failure, way.intent));
+        job.way_back = Some(WayBack { failure, intent, generation: previous.generation, attempts });
+        job.settings = settings.clone();
+        job.intent = Some(previous.intent.clone());
+        job.generation = previous.generation;
+        job.prepared = Some(Prepared {
+            chart_digest: previous.chart_digest.clone(),
+            chart_file: previous.chart_file.clone(),
+            values: previous.values.clone(),
+            machine: previous.machine.clone(),
+            kinds: previous.kinds.clone(),
+            images: previous.images.clone(),
+            missing_images: Vec::new(),
+        });
+        job.stage = Stage::TakeDown;
+        job.in_hand = Some(now);
+        (job.takedown, job.step, job.upgrade_from, job.fault) = (None, None, None, None);
+        (job.healthy_since, job.failing_since) = (None, None);
+        (job.units_before, job.lost) = (job.units, 0);
+    }
+
+    /// An action of the running job failed.
+    pub fn note_fault(&mut self, fault: JobFailure) {
+        if let Some(job) = self.job.as_mut() {
+            job.fault = Some(fault);
         }
     }
 
@@ -416,13 +527,18 @@ impl Ledger {
     }
 
     /// What was installed is down; it stays as the way back when it was healthy once.
-    pub fn forget_deployed(&mut self) {
+    fn forget_deployed(&mut self) {
         if let Some(deployed) = self.deployed.take()
             && deployed.healthy
         {
             self.previous = Some(deployed);
         }
     }
+}
+
+/// The release a unit of the job works on.
+fn release_of(job: &Job, what: &StepKind) -> (String, String) {
+    what.release().unwrap_or_else(|| (job.settings.helm_namespace(), job.settings.release_name().to_owned()))
 }
 
 /// What is about to be installed, as it is remembered.
@@ -434,6 +550,7 @@ fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
         job: job.id,
         description: job.description(),
         generation: job.generation,
+        settings: Some(job.settings.clone()),
         intent,
         identity: job.settings.identity(),
         ownership: Ownership::of(&job.settings),
@@ -441,6 +558,8 @@ fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
         chart_file: prepared.chart_file.clone(),
         values: prepared.values.clone(),
         machine: prepared.machine.clone(),
+        kinds: prepared.kinds.clone(),
+        images: prepared.images.clone(),
         installed: false,
         healthy: false,
         at,
@@ -493,8 +612,14 @@ mod tests {
         ledger.accept(settings("deployed"));
         for attempt in 1..=3 {
             ledger.start_job(JobKind::Deploy, "test".into(), None, now()).unwrap();
-            let failure = JobFailure { reason: "R".into(), message: "m".into(), tail: vec![], cause: Cause::Platform };
-            ledger.finish_job(JobResult::Failed, Some(failure), now());
+            let failure = JobFailure {
+                result: JobResult::Failed,
+                reason: "R".into(),
+                message: "m".into(),
+                tail: vec![],
+                cause: Cause::Platform,
+            };
+            ledger.finish_job(JobResult::Failed, Some(failure), String::new(), now());
             assert_eq!(ledger.failure.as_ref().unwrap().attempts, attempt);
         }
         assert_eq!(ledger.next_job, 4);

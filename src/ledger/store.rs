@@ -138,6 +138,7 @@ impl LedgerStore {
             .and_then(|()| file.write_all(format!("\n{}\n", hex(&Sha256::digest(&body))).as_bytes()))
             .and_then(|()| file.sync_all())
             .map_err(fail("writing"))?;
+        crate::fault::point("written", "ledger");
         // The newest good state becomes the one before, without a moment with neither.
         if path.exists() {
             let link = self.directory.join("ledger.json.link");
@@ -146,7 +147,9 @@ impl LedgerStore {
                 .and_then(|()| std::fs::rename(&link, self.path_before()))
                 .map_err(fail("keeping the state before"))?;
         }
+        crate::fault::point("kept", "ledger");
         std::fs::rename(&temporary, &path).map_err(fail("renaming"))?;
+        crate::fault::point("renamed", "ledger");
         std::fs::File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(fail("syncing the directory"))
     }
 }

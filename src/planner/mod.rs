@@ -73,6 +73,13 @@ impl Inputs<'_> {
             .filter(|disks| disks.fast.path == settings.fast_dir() && disks.slow.path == settings.slow_dir())
     }
 
+    /// Pods of workflows that run: people's work, which a take-down would end.
+    #[must_use]
+    pub fn workflows(&self) -> Vec<String> {
+        let (Some(cluster), Some(ownership)) = (self.snapshot.cluster.fresh(), self.ownership()) else { return Vec::new() };
+        ownership.workflows(cluster).into_iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect()
+    }
+
     /// The node the platform runs on: the only one, or the one of this machine's name.
     #[must_use]
     pub fn node(&self) -> Option<&Node> {

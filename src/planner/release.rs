@@ -189,7 +189,11 @@ pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
         let message = format!("the release {}/{} is there and cannot be read", root.namespace, root.name);
         return Some(Hold::new("ReleaseNotReadable", message, "a newer kaapana-agent may read it; nothing is touched"));
     }
-    let ours = root.status != "deployed" || root.description == deployed.description;
+    // While an upgrade is under way the release still is what it was before.
+    let before = inputs.ledger.job.as_ref().and_then(|job| job.upgrade_from.as_ref());
+    let previous = inputs.ledger.previous.as_ref().map(|previous| &previous.description);
+    let known = [Some(&deployed.description), before, previous];
+    let ours = root.status != "deployed" || known.contains(&Some(&root.description));
     (!ours).then(|| not_ours(root))
 }
 
@@ -352,15 +356,25 @@ fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
     if kind == JobKind::Deploy {
         steps.push(Step::Prepare);
     }
+    let settings = inputs.ledger.settings.as_ref();
+    let no_hooks = settings.is_some_and(|settings| settings.flag("deployment.no_hooks"));
+    let runs = inputs.ledger.deployed.as_ref().is_some_and(|deployed| !root_is_gone(inputs, deployed));
+    let program = settings.map(|settings| settings.text("deployment.pre_takedown")).unwrap_or_default();
+    if runs && !program.is_empty() {
+        steps.push(Step::RunSiteProgram { program: program.into() });
+    }
+    if kind == JobKind::Deploy && runs && settings.is_some_and(|settings| settings.text("deployment.strategy") == "upgrade") {
+        steps.push(Step::Upgrade);
+        return steps;
+    }
     if inputs.ledger.deployed.is_some()
         && let (Some(cluster), Some(ownership)) = (inputs.snapshot.cluster.fresh(), inputs.ownership())
     {
-        steps.extend(
-            ownership
-                .releases(cluster)
-                .into_iter()
-                .map(|release| Step::Uninstall { namespace: release.namespace.clone(), release: release.name.clone() }),
-        );
+        steps.extend(ownership.releases(cluster).into_iter().map(|release| Step::Uninstall {
+            namespace: release.namespace.clone(),
+            release: release.name.clone(),
+            no_hooks,
+        }));
     }
     if kind == JobKind::Deploy {
         steps.push(Step::Install);
@@ -421,7 +435,7 @@ fn failure_of<'l>(inputs: &Inputs<'l>, kind: JobKind, wanted: Option<&Intent>) -
 fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
     let most = inputs.ledger.settings.as_ref().map_or(0, |settings| settings.integer("agent.retries"));
     let gone = match &failure.cause {
-        Cause::Configuration | Cause::Platform => return Retry::Never,
+        Cause::Configuration | Cause::Platform | Cause::Canceled => return Retry::Never,
         Cause::Registry | Cause::Images => {
             // Neither registry nor image store is watched: ask again, ever more rarely.
             let minutes = 1_i64 << failure.attempts.clamp(1, 6).saturating_sub(1);
@@ -479,5 +493,6 @@ pub fn failure_advice(failure: &Failure) -> String {
         ),
         Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),
         Cause::Interrupted | Cause::Platform => by_hand,
+        Cause::Canceled => format!("kaapanactl {} does it after all", failure.kind.as_str()),
     }
 }

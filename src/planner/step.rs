@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::health::platform::PlatformHealth;
-use crate::ledger::{Cause, JobKind, JobResult, Stage};
+use crate::ledger::{Cause, JobFailure, JobKind, JobResult, PageTimes, Stage};
 use crate::state::{Condition, ObjectId, Phase, StepResult};
 
 /// One change.
@@ -39,7 +39,35 @@ pub enum Step {
         namespace: String,
         /// Name.
         release: String,
+        /// Without the chart's hooks.
+        no_hooks: bool,
     },
+    /// Delete pods by force: namespace, name and uid.
+    DeletePods {
+        /// The pods.
+        pods: Vec<(String, String, String)>,
+    },
+    /// Run the site's own program in a transient unit, before anything is taken down.
+    RunSiteProgram {
+        /// Its path.
+        program: PathBuf,
+    },
+    /// Note that workflows are waited for from now on.
+    NoteWaiting,
+    /// Go on to an upgrade in place.
+    BeginUpgrade {
+        /// What the root release says of its maker now.
+        from: String,
+    },
+    /// Upgrade the root release in a transient unit.
+    Upgrade,
+    /// Take the way back: the last good deployment is put back.
+    TurnBack {
+        /// Why.
+        failure: JobFailure,
+    },
+    /// Note when the web page was gone or back.
+    NotePage(PageTimes),
     /// Put the label `kaapana.io/node=storage` on the node.
     LabelNode {
         /// The node.
@@ -86,22 +114,60 @@ pub enum Step {
 }
 
 impl Step {
-    /// Ends the job well.
+    /// Ends the job well, with what is worth a sentence.
     #[must_use]
-    pub fn done() -> Self {
+    pub fn done(report: impl Into<String>) -> Self {
         Self::FinishJob {
             result: JobResult::Done,
             reason: String::new(),
-            message: String::new(),
+            message: report.into(),
             cause: Cause::Platform,
             tail: Vec::new(),
         }
+    }
+
+    /// Ends the job with this failure.
+    #[must_use]
+    pub fn failed(failure: JobFailure) -> Self {
+        let JobFailure { result, reason, message, tail, cause } = failure;
+        Self::FinishJob { result, reason, message, cause, tail }
     }
 
     /// Ends the job as failed.
     #[must_use]
     pub fn fail(reason: &str, message: impl Into<String>, cause: Cause) -> Self {
         Self::FinishJob { result: JobResult::Failed, reason: reason.into(), message: message.into(), cause, tail: Vec::new() }
+    }
+}
+
+impl Step {
+    /// A short name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::StartJob { .. } => "start-job",
+            Self::Prepare => "prepare",
+            Self::PullImage { .. } => "pull-image",
+            Self::BeginTakeDown { .. } => "begin-take-down",
+            Self::Uninstall { .. } => "uninstall",
+            Self::DeletePods { .. } => "delete-pods",
+            Self::RunSiteProgram { .. } => "run-site-program",
+            Self::NoteWaiting => "note-waiting",
+            Self::BeginUpgrade { .. } => "begin-upgrade",
+            Self::Upgrade => "upgrade",
+            Self::TurnBack { .. } => "turn-back",
+            Self::NotePage(_) => "note-page",
+            Self::LabelNode { .. } => "label-node",
+            Self::Install => "install",
+            Self::CloseStep { .. } => "close-step",
+            Self::ForgetStep => "forget-step",
+            Self::Advance { .. } => "advance",
+            Self::NoteHealthy(_) => "note-healthy",
+            Self::NoteFailing(_) => "note-failing",
+            Self::NoteRecovered => "note-recovered",
+            Self::FinishJob { .. } => "finish-job",
+            Self::MarkDisk { .. } => "mark-disk",
+        }
     }
 }
 
@@ -112,7 +178,18 @@ impl std::fmt::Display for Step {
             Self::Prepare => write!(f, "bring the chart and its values in hand"),
             Self::PullImage { image } => write!(f, "pull the image {image}"),
             Self::BeginTakeDown { releases, .. } => write!(f, "take down {} releases", releases.len()),
-            Self::Uninstall { namespace, release } => write!(f, "uninstall the release {namespace}/{release}"),
+            Self::Uninstall { namespace, release, no_hooks } => {
+                write!(f, "uninstall the release {namespace}/{release}{}", if *no_hooks { " without its hooks" } else { "" })
+            }
+            Self::DeletePods { pods } => write!(f, "delete {} pods by force", pods.len()),
+            Self::RunSiteProgram { program } => write!(f, "run the site's program {}", program.display()),
+            Self::NoteWaiting => write!(f, "note that workflows are waited for"),
+            Self::BeginUpgrade { .. } => write!(f, "go on to an upgrade in place"),
+            Self::Upgrade => write!(f, "upgrade to the chart"),
+            Self::TurnBack { failure } => write!(f, "put the last good deployment back ({})", failure.reason),
+            Self::NotePage(page) if page.gone.is_some() && page.back.is_none() => write!(f, "note that the page is gone"),
+            Self::NotePage(page) if page.back.is_some() => write!(f, "note that the page is back"),
+            Self::NotePage(_) => write!(f, "note that the page answers"),
             Self::LabelNode { node } => write!(f, "label the node {node} kaapana.io/node=storage"),
             Self::Install => write!(f, "install the chart"),
             Self::CloseStep { result } => write!(f, "take note of the step's end (status {:?})", result.status),

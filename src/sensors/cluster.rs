@@ -257,6 +257,7 @@ fn workload(kind: &str, meta: &ObjectMeta, health: crate::health::Health) -> Opt
         id: ObjectId { kind: kind.into(), namespace, name },
         health,
         deleting: meta.deletion_timestamp.is_some(),
+        finalizers: meta.finalizers.clone().unwrap_or_default(),
     })))
 }
 
@@ -283,8 +284,17 @@ fn reduce_pod(pod: &core::Pod) -> Option<Reduced> {
             _ => ObjectId::new(&owner.kind, &namespace, &owner.name),
         }
     });
-    let deleting = pod.metadata.deletion_timestamp.is_some();
-    Some(Reduced::Pod(Arc::new(Pod { namespace, name, owner, health: workloads::pod(pod), deleting })))
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    Some(Reduced::Pod(Arc::new(Pod {
+        namespace,
+        name,
+        owner,
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        active: !matches!(phase, Some("Succeeded" | "Failed")),
+        health: workloads::pod(pod),
+        deleting: pod.metadata.deletion_timestamp.is_some(),
+        finalizers: pod.metadata.finalizers.clone().unwrap_or_default(),
+    })))
 }
 
 fn reduce_volume(volume: &core::PersistentVolume) -> Option<Reduced> {

@@ -9,6 +9,7 @@
 //! * [`cluster`]: releases, workloads, pods, volumes, nodes, by watches;
 //! * [`release`]: Helm's release secrets, decoded;
 //! * [`disk`]: mounts, by events of the kernel, and free space;
+//! * [`page`]: the platform's web page, while a job works; [`workers`]: helm processes;
 //! * [`gpu`]: NVML; [`system`]: memory and processors;
 //! * [`patience`]: questions that may hang;
 //! * [`tools`]: MicroK8s' files and the configured chart.
@@ -17,11 +18,13 @@ pub mod api;
 pub mod cluster;
 pub mod disk;
 pub mod gpu;
+pub mod page;
 pub mod patience;
 pub mod release;
 pub mod system;
 pub mod tools;
 pub mod units;
+pub mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +32,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Settings;
-use crate::state::{ApiState, Chart, ClusterView, Disks, Gpu, Observed, Snapshot, StepUnit, System, Tools, UnitState};
+use crate::state::{ApiState, Chart, ClusterView, Disks, Gpu, Observed, Page, Snapshot, StepUnit, System, Tools, UnitState};
 
 /// A new value of one sensor.
 #[derive(Debug)]
@@ -56,6 +59,10 @@ pub enum Observation {
     Chart(Observed<Chart>),
     /// The unit of the running step.
     Step(Observed<StepUnit>),
+    /// The platform's web page.
+    Page(Observed<Page>),
+    /// Helm processes.
+    Helms(Observed<Vec<u32>>),
     /// The system bus went away: the agent cannot go on without it.
     BusLost(String),
 }
@@ -84,6 +91,8 @@ impl Observation {
             Self::Tools(new) => put(&mut snapshot.tools, new),
             Self::Chart(new) => put(&mut snapshot.chart, new),
             Self::Step(new) => put(&mut snapshot.step, new),
+            Self::Page(new) => put(&mut snapshot.page, new),
+            Self::Helms(new) => put(&mut snapshot.helms, new),
             Self::BusLost(_) => false,
         }
     }

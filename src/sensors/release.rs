@@ -52,6 +52,10 @@ struct Stored {
 #[derive(Deserialize, Default)]
 struct Info {
     #[serde(default)]
+    last_deployed: String,
+    #[serde(default)]
+    deleted: String,
+    #[serde(default)]
     status: String,
     #[serde(default)]
     description: String,
@@ -92,6 +96,7 @@ pub fn from_labels(secret: &Secret) -> Option<Release> {
         namespace: secret.metadata.namespace.clone()?,
         revision: label("version")?.parse().ok()?,
         status: label("status")?,
+        changed: None,
         description: String::new(),
         chart: String::new(),
         chart_version: String::new(),
@@ -126,6 +131,8 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
         global_hostname: global("hostname"),
         objects: manifest_objects(&stored.manifest, &stored.namespace),
         revision: stored.version,
+        // While it is being uninstalled, `deleted` says since when.
+        changed: stored.info.deleted.parse().or_else(|_| stored.info.last_deployed.parse()).ok(),
         status: stored.info.status,
         description: stored.info.description,
         chart: stored.chart.metadata.name,
@@ -265,13 +272,14 @@ mod tests {
         let manifest = "---\n# Source: x\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\n  namespace: services\n---\napiVersion: batch/v1\nkind: Job\nmetadata:\n  name: v\nspec:\n  ttlSecondsAfterFinished: 300\n---\nkind: ConfigMap\nmetadata:\n  name: c\n---\nkind: PersistentVolumeClaim\nmetadata:\n  name: p\n  annotations:\n    helm.sh/resource-policy: keep\n";
         let json = serde_json::json!({
             "name": "kaapana-platform-chart", "namespace": "admin", "version": 3,
-            "info": {"status": "deployed", "description": "d"},
+            "info": {"status": "deployed", "description": "d", "last_deployed": "2026-11-23T10:00:00.5+01:00", "deleted": ""},
             "chart": {"metadata": {"name": "kaapana-platform-chart", "version": "0.6.0"}, "values": {"global": {"hostname": "other"}}},
             "config": {"global": {"release_name": "kaapana-admin-chart", "hostname": "k.org"}},
             "manifest": manifest
         });
         let release = decode_bytes(&encode(&json.to_string())).unwrap();
         assert_eq!((release.revision, release.status.as_str()), (3, "deployed"));
+        assert_eq!(release.changed, Some("2026-11-23T09:00:00.5Z".parse().unwrap()));
         assert_eq!(release.global_hostname.as_deref(), Some("k.org"), "the site's value wins over the chart's");
         let objects: Vec<(String, bool, bool)> = release.objects.iter().map(|o| (o.id.to_string(), o.has_ttl, o.keep)).collect();
         assert_eq!(

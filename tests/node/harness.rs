@@ -89,8 +89,44 @@ impl Node {
         node
     }
 
+    /// Installs the package. While a test is being written, `KAAPANA_NODE_DEBUG=1` puts
+    /// the programs that were built last in the place of the package's.
     pub fn install(&self) {
         self.ok("apt-get install -y /root/kaapana-agent.deb");
+        if std::env::var_os("KAAPANA_NODE_DEBUG").is_some() {
+            self.replace_programs("");
+        }
+    }
+
+    /// Puts the agent with fault points in the place of the package's.
+    pub fn install_faults(&self) {
+        self.replace_programs("[Service]\nEnvironment=KAAPANA_FAULTS=/run/kaapana-agent\n");
+    }
+
+    fn replace_programs(&self, drop_in: &str) {
+        for (built, place) in [
+            (env!("CARGO_BIN_EXE_kaapana-agent"), "/usr/sbin/kaapana-agent"),
+            (env!("CARGO_BIN_EXE_kaapanactl"), "/usr/bin/kaapanactl"),
+        ] {
+            let new = format!("{place}.new");
+            std::fs::copy(built, self.path(&new)).unwrap();
+            self.ok(&format!("mv {new} {place}"));
+        }
+        self.ok(&format!(
+            "mkdir -p /etc/systemd/system/kaapana-agent.service.d && \
+             printf '{drop_in}' >/etc/systemd/system/kaapana-agent.service.d/tests.conf && \
+             systemctl daemon-reload && systemctl restart kaapana-agent"
+        ));
+    }
+
+    /// Kills everything in the node at once, and boots it with its disks.
+    pub fn crash(&mut self) {
+        for act in ["crash", "boot"] {
+            let output = node(&[act]);
+            assert!(output.status.success(), "{act}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        self.pid = String::from_utf8(node(&["pid"]).stdout).unwrap().trim().to_owned();
+        self.ok("mkdir -p /run/helm-record && chmod 0777 /run/helm-record");
     }
 
     /// Each call of helm leaves its arguments and environment in a file of its own.

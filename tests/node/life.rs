@@ -198,7 +198,7 @@ fn an_undeploy_is_remembered_and_leaves_data_and_strangers(node: &Node) {
         p.phase == Phase::Undeployed && p.conditions.iter().all(|c| c.status == Status::True)
     });
     assert!(node.exits(2, "kaapanactl undeploy").contains("nothing is deployed"));
-    assert!(node.ok("kaapanactl jobs").contains("moving to another room"));
+    assert!(node.ok("kaapanactl history").contains("moving to another room"));
     // A person brings it back, with live lines in a pipe.
     let ended = node.run("kaapanactl deploy");
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);

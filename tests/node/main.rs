@@ -12,3 +12,6 @@ mod images;
 mod life;
 mod package;
 mod secrets;
+mod undeploy;
+mod upgrade;
+mod way_back;

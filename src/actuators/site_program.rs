@@ -1,0 +1,32 @@
+//! The site's own program, such as a backup, before anything is taken down.
+
+use std::path::Path;
+
+use crate::job_step::Order;
+use crate::ledger::Job;
+use crate::paths::Paths;
+
+/// The order to run it. It is told what is about to happen in its environment
+/// (`KAAPANA_*`), and nothing secret.
+#[must_use]
+pub fn order(paths: &Paths, job: &Job, program: &Path) -> Order {
+    let settings = &job.settings;
+    let environment = [
+        ("KAAPANA_JOB", job.id.to_string()),
+        ("KAAPANA_JOB_TYPE", job.kind.as_str().to_owned()),
+        ("KAAPANA_JOB_REASON", job.reason.clone()),
+        ("KAAPANA_FAST_DIR", settings.fast_dir().display().to_string()),
+        ("KAAPANA_SLOW_DIR", settings.slow_dir().display().to_string()),
+        ("KUBECONFIG", paths.kubeconfig.display().to_string()),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin".to_owned()),
+    ];
+    Order {
+        program: program.to_path_buf(),
+        arguments: Vec::new(),
+        chart: None,
+        input: None,
+        environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        home: paths.helm_home(),
+        limit_seconds: settings.duration("deployment.pre_takedown_timeout").as_secs(),
+    }
+}

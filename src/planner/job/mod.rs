@@ -1,0 +1,225 @@
+//! The next step of the job that runs. Pure.
+//!
+//! * this module: a unit that runs, a fault, a cancellation; what the stages share;
+//! * [`prepare`]: everything is brought in hand, people are waited for, nothing is touched;
+//! * [`take_down`]: what runs goes away; [`install`]: the chart is installed and followed;
+//! * [`way_back`]: what a failure means for the site;
+//! * [`page`]: when the web page was gone.
+
+pub mod install;
+pub mod page;
+pub mod prepare;
+pub mod take_down;
+pub mod way_back;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::step::{Plan, Step};
+use super::{Inputs, release};
+use crate::health::platform::PlatformHealth;
+use crate::ledger::{Cause, Deployed, Job, JobKind, JobResult, RunningStep, Stage, StepKind};
+use crate::state::{ClusterView, Condition, Phase, StepResult, StepState};
+
+/// How often a job starts a unit again that was lost.
+const MOST_LOST: u32 = 3;
+
+/// What the job does next.
+#[must_use]
+pub fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
+    let decided = if let Some(fault) = &job.fault {
+        act(job, fault.message.clone(), Step::failed(fault.clone()))
+    } else if let Some(step) = &job.step {
+        running(inputs, job, step)
+    } else if let Some(plan) = canceled(job) {
+        plan
+    } else {
+        match job.stage {
+            Stage::Prepare => prepare::next(inputs, job, conditions),
+            Stage::TakeDown => take_down::next(inputs, job),
+            Stage::Install => install::next(inputs, job),
+            Stage::Follow => install::follow(inputs, job, health),
+        }
+    };
+    let mut plan = way_back::conclude(inputs, job, decided);
+    if let Some(note) = page::note(inputs, job) {
+        plan.steps.insert(0, note);
+    }
+    plan
+}
+
+/// What it means to cancel the job now, in a sentence.
+///
+/// # Errors
+///
+/// A sentence: why it cannot be canceled.
+pub fn cancel_means(job: &Job, previous: Option<&Deployed>) -> Result<String, String> {
+    if job.way_back.is_some() {
+        return Err("the last good deployment is being put back, which is not canceled".into());
+    }
+    if job.canceled_by.is_some() {
+        return Err("it is being canceled already".into());
+    }
+    let now = job.step.as_ref().map_or_else(String::new, |step| format!(" once {} has ended", step.what));
+    if !job.has_touched() {
+        return Ok(format!("the job ends{now}; nothing was touched, the platform stays as it is"));
+    }
+    if job.kind == JobKind::Undeploy {
+        return Ok(format!("the take-down stops{now}; what is down already stays down until someone deploys or undeploys again"));
+    }
+    let back = match previous {
+        Some(good) => format!("generation {} is put back, which takes the platform down once more", good.generation),
+        None => "nothing is put back, since there is no last good deployment: what is installed stays as it is".into(),
+    };
+    Ok(match job.stage {
+        Stage::TakeDown => format!("the old platform is taken down to the end, then {back}"),
+        _ => format!("the job stops{now}, then {back}"),
+    })
+}
+
+/// A job that a person ended stops where it can: not in the middle of a take-down
+/// for a deployment, which has to come to its end first.
+fn canceled(job: &Job) -> Option<Plan> {
+    let by = job.canceled_by.filter(|_| job.way_back.is_none())?;
+    let message = match (job.has_touched(), job.kind, job.stage) {
+        (false, ..) => format!("uid {by} canceled it before anything was touched"),
+        (true, JobKind::Deploy, Stage::TakeDown) => return None,
+        (true, JobKind::Deploy, _) => format!("uid {by} canceled it"),
+        (true, JobKind::Undeploy, _) => {
+            let (done, all) = job.takedown.as_ref().map_or((0, 0), |down| (down.uninstalled.len(), down.releases.len()));
+            format!("uid {by} canceled it after {done} of {all} releases were taken down")
+        }
+    };
+    Some(act(job, message.clone(), ends(JobResult::Canceled, "Canceled", message, Cause::Canceled)))
+}
+
+fn phase(job: &Job) -> Phase {
+    match (job.kind, job.stage) {
+        (JobKind::Undeploy, _) => Phase::Undeploying,
+        (JobKind::Deploy, Stage::Follow) => Phase::Progressing,
+        (JobKind::Deploy, _) => Phase::Deploying,
+    }
+}
+
+fn act(job: &Job, summary: impl Into<String>, step: Step) -> Plan {
+    Plan::rest(phase(job), summary).steps(vec![step])
+}
+
+fn wait(job: &Job, summary: impl Into<String>, until: Timestamp) -> Plan {
+    Plan::rest(phase(job), summary).wake(Some(until))
+}
+
+fn after(job: &Job, key: &str, since: Timestamp) -> Timestamp {
+    let span = SignedDuration::try_from(job.settings.duration(key)).unwrap_or(SignedDuration::MAX);
+    since.saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// When a deployment gives up, and an undeploy waiting.
+fn deadline(job: &Job) -> Timestamp {
+    after(job, "deployment.deadline", job.deadline_since())
+}
+
+fn ends(result: JobResult, reason: &str, message: impl Into<String>, cause: Cause) -> Step {
+    Step::FinishJob { result, reason: reason.into(), message: message.into(), cause, tail: Vec::new() }
+}
+
+fn timeout(reason: &str, message: impl Into<String>, cause: Cause) -> Step {
+    ends(JobResult::Timeout, reason, message, cause)
+}
+
+fn past(inputs: &Inputs<'_>, job: &Job, limit: Timestamp, message: &str, cause: Cause) -> Option<Plan> {
+    (inputs.now >= limit).then(|| act(job, message, timeout("DeadlineExceeded", message, cause)))
+}
+
+/// The cluster, or the plan that waits for it.
+fn cluster<'i>(inputs: &Inputs<'i>, job: &Job) -> Result<&'i ClusterView, Box<Plan>> {
+    let observed = &inputs.snapshot.cluster;
+    observed.fresh().map(AsRef::as_ref).ok_or_else(|| {
+        let limit = deadline(job);
+        let plan = past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
+            .unwrap_or_else(|| wait(job, format!("waiting for the cluster: {}", observed.reason()), limit));
+        Box::new(plan)
+    })
+}
+
+/// The first few of a list, and how many more.
+fn few(items: &[String]) -> String {
+    match items.split_at_checked(5) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => items.join(", "),
+    }
+}
+
+/// A unit of the job runs, ended or was lost.
+fn running(inputs: &Inputs<'_>, job: &Job, step: &RunningStep) -> Plan {
+    let what = &step.what;
+    // The unit ends itself at the time limit of its program; this is for a unit
+    // that does not even do that.
+    let key = match what {
+        StepKind::PreTakedown { .. } => "deployment.pre_takedown_timeout",
+        _ => "deployment.helm_timeout",
+    };
+    let limit = after(job, key, step.started) + SignedDuration::from_mins(2);
+    let seen = inputs.snapshot.step.fresh().filter(|seen| seen.unit == step.unit);
+    match seen.map(|seen| &seen.state) {
+        None | Some(StepState::Running) if inputs.now >= limit => {
+            let message = format!("{what} in {} and has not ended, not at its limit either", step.unit);
+            act(job, message.clone(), timeout("StepTimeout", message, Cause::Platform))
+        }
+        None | Some(StepState::Running) => wait(job, format!("{what} ({})", step.unit), limit),
+        Some(StepState::Ended(result)) => act(job, format!("{what}: ended"), ended(inputs, step, result)),
+        Some(StepState::Absent) if job.lost >= MOST_LOST => {
+            let message = format!("{what}: its unit was lost {} times", job.lost + 1);
+            act(job, message.clone(), Step::fail("UnitLost", message, Cause::Interrupted))
+        }
+        Some(StepState::Absent) => act(job, format!("{what}: lost"), Step::ForgetStep),
+    }
+}
+
+fn ended(inputs: &Inputs<'_>, step: &RunningStep, result: &StepResult) -> Step {
+    if result.success() {
+        return Step::CloseStep { result: result.clone() };
+    }
+    let gone = |release: &(String, String)| {
+        inputs.snapshot.cluster.fresh().is_some_and(|cluster| !cluster.releases.contains_key(release))
+    };
+    // Someone else took it down first: it is gone, as wished.
+    if step.what.release().is_some_and(|release| gone(&release)) {
+        return Step::CloseStep { result: result.clone() };
+    }
+    let how = match result {
+        StepResult { timed_out: true, .. } => "ran past its time limit".to_owned(),
+        StepResult { status: Some(status), .. } => format!("ended with status {status}"),
+        _ => "was killed or could not be started".to_owned(),
+    };
+    // Helm's last words name the API server when that went away meanwhile.
+    let api = !release::api_is_back(inputs.snapshot) || result.tail.iter().any(|line| speaks_of_the_api(line));
+    let (reason, cause) = match (&step.what, api, result.status) {
+        (StepKind::PreTakedown { .. }, ..) => ("PreTakedownFailed", Cause::Platform),
+        (_, true, _) => ("ApiWentAway", Cause::Api),
+        (_, false, None) if !result.timed_out => ("Interrupted", Cause::Interrupted),
+        _ => ("HelmFailed", Cause::Platform),
+    };
+    let last = result.tail.last().map(|line| format!(": {line}")).unwrap_or_default();
+    Step::FinishJob {
+        result: if result.timed_out { JobResult::Timeout } else { JobResult::Failed },
+        reason: reason.into(),
+        message: format!("{} and {how}{last}", step.what),
+        cause,
+        tail: result.tail.clone(),
+    }
+}
+
+/// Does this line of helm's say that the API server did not answer?
+fn speaks_of_the_api(line: &str) -> bool {
+    [
+        "connection refused",
+        "connection reset",
+        "Kubernetes cluster unreachable",
+        "TLS handshake timeout",
+        "EOF",
+        "etcdserver:",
+        "http2: client connection lost",
+    ]
+    .iter()
+    .any(|words| line.contains(words))
+}

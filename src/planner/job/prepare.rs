@@ -1,0 +1,146 @@
+//! Everything is brought in hand before anything is touched; then people, other helms
+//! and the site's own program are waited for. Pure.
+
+use super::take_down::{Occupied, occupied, present};
+use super::{act, after, cluster, deadline, ends, few, past, phase, wait};
+use crate::config::settings::Auto;
+use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, Prepared, Stage, StepKind};
+use crate::planner::{Inputs, Plan, Step, preflight, release};
+use crate::state::{Condition, Observed};
+
+/// Brings everything in hand; what comes up meanwhile counts.
+pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
+    if job.kind == JobKind::Undeploy {
+        return people(inputs, job)
+            .unwrap_or_else(|| act(job, "everything is ready for the take-down", Step::Advance { stage: Stage::TakeDown }));
+    }
+    let limit = deadline(job);
+    let Some(prepared) = &job.prepared else {
+        // A deployment is made for this machine, so the machine must have been seen.
+        if let Some(unseen) = unseen(inputs, job) {
+            return past(inputs, job, limit, &format!("{unseen} could not be seen"), Cause::Interrupted)
+                .unwrap_or_else(|| wait(job, format!("waiting to see {unseen}"), limit));
+        }
+        return act(job, "bringing the chart and its values in hand", Step::Prepare);
+    };
+    // The last moment in which nothing was touched: what came up meanwhile counts.
+    if job.requester.is_none() {
+        if let Some(pause) = inputs.ledger.paused(inputs.now) {
+            let summary = format!("everything is in hand; paused: {}", pause.reason);
+            return Plan::rest(phase(job), summary).wake(pause.until);
+        }
+        let desired = inputs.ledger.desired == Desired::Deployed;
+        if !desired || inputs.ledger.generation != job.generation {
+            let message = "the configuration was changed meanwhile";
+            return act(job, message, skipped(message));
+        }
+        if release::outside_window(inputs, &job.settings).is_some() {
+            let message = "the maintenance window closed before everything was in hand";
+            return act(job, message, skipped(message));
+        }
+    }
+    let holds = preflight::holds(JobKind::Deploy, conditions);
+    if let Some(hold) = holds.first() {
+        return past(inputs, job, limit, &hold.message, Cause::Interrupted)
+            .unwrap_or_else(|| wait(job, format!("waiting: {}", hold.message), limit));
+    }
+    let Some(served) = inputs.snapshot.kinds.fresh() else {
+        return past(inputs, job, limit, "the API server did not say which kinds it serves", Cause::Api)
+            .unwrap_or_else(|| wait(job, "waiting for the kinds the API server serves", limit));
+    };
+    let missing: Vec<String> = prepared.kinds.iter().filter(|kind| !served.contains(*kind)).cloned().collect();
+    if !missing.is_empty() {
+        let message = format!("the chart wants kinds the API server does not serve: {}", missing.join(", "));
+        return act(job, "the chart cannot be installed", Step::fail("KindNotServed", message, Cause::Kinds(missing)));
+    }
+    images(job, prepared)
+        .or_else(|| people(inputs, job))
+        .unwrap_or_else(|| act(job, "everything is in hand", Step::Advance { stage: Stage::TakeDown }))
+}
+
+/// The images the chart names: there, or pulled before anything is taken down.
+fn images(job: &Job, prepared: &Prepared) -> Option<Plan> {
+    let missing = &prepared.missing_images;
+    let image = missing.first()?;
+    if job.settings.flag("deployment.offline") {
+        let message = format!("{} of {} images are not on this machine: {}", missing.len(), prepared.images.len(), few(missing));
+        return Some(act(job, "images are missing", Step::fail("ImagesMissing", message, Cause::Images)));
+    }
+    let number = prepared.images.len().saturating_sub(missing.len()) + 1;
+    let summary = format!("pulling image {number} of {}: {image}", prepared.images.len());
+    Some(act(job, summary, Step::PullImage { image: image.clone() }))
+}
+
+/// What a deployment takes from the machine and was not seen yet.
+fn unseen(inputs: &Inputs<'_>, job: &Job) -> Option<&'static str> {
+    let snapshot = inputs.snapshot;
+    if snapshot.system.fresh().is_none() {
+        return Some("the memory");
+    }
+    if inputs.node().is_none() {
+        return Some("this machine's node in the cluster");
+    }
+    if inputs.chart(&job.settings).is_none() {
+        return Some("the chart");
+    }
+    if inputs.disks(&job.settings).is_none() {
+        return Some("the data directories");
+    }
+    let asked = job.settings.auto("deployment.gpu_support") == Auto::Auto;
+    // NVML that hangs is no GPU that can be used.
+    (asked && snapshot.gpu == Observed::Pending).then_some("the GPU")
+}
+
+fn skipped(message: &str) -> Step {
+    ends(JobResult::Skipped, "", message, Cause::Interrupted)
+}
+
+/// What is waited for before what runs is taken down; `None`: nothing (any more).
+fn people(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
+    let cluster = match cluster(inputs, job) {
+        Ok(cluster) => cluster,
+        Err(plan) => return Some(*plan),
+    };
+    let present = present(inputs, cluster);
+    if present.is_empty() || job.pre_takedown_done {
+        return None;
+    }
+    for release in &present {
+        match occupied(inputs, job, release) {
+            Occupied::No | Occupied::Stuck => {}
+            Occupied::Wait { message, until } => {
+                let limit = deadline(job);
+                return Some(
+                    past(inputs, job, limit, &message, Cause::Interrupted)
+                        .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit.min(until.unwrap_or(limit)))),
+                );
+            }
+            Occupied::Consent { message } => {
+                return Some(act(job, message.clone(), Step::fail("ReleaseStuck", message, Cause::Platform)));
+            }
+        }
+    }
+    workflows(inputs, job).or_else(|| {
+        let program = job.settings.text("deployment.pre_takedown");
+        let what = StepKind::PreTakedown { program: program.into() };
+        (!program.is_empty()).then(|| act(job, what.to_string(), Step::RunSiteProgram { program: program.into() }))
+    })
+}
+
+/// People whose workflows run are waited for, as long as the site says.
+fn workflows(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
+    let running = inputs.workflows();
+    if running.is_empty() || job.stop_workflows {
+        return None;
+    }
+    let until = after(job, "deployment.wait_for_workflows", job.waiting_since.unwrap_or(inputs.now));
+    if inputs.now >= until {
+        return None;
+    }
+    let summary =
+        format!("waiting for {} workflow pods until {}: {}", running.len(), until.strftime("%F %H:%M:%SZ"), few(&running));
+    Some(match job.waiting_since {
+        None => act(job, summary, Step::NoteWaiting),
+        Some(_) => wait(job, summary, until),
+    })
+}

@@ -1,0 +1,191 @@
+//! What runs is taken down: only what is ours, in its order, until every object is
+//! gone. Pure.
+
+use jiff::Timestamp;
+
+use super::{act, after, cluster, deadline, few, past, wait};
+use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown};
+use crate::planner::{Inputs, Plan, Step, release};
+use crate::state::{ClusterView, ObjectId, Observed, Pod, Release};
+
+/// May a release be worked on?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Occupied {
+    /// Nobody works on it.
+    No,
+    /// It is unfinished, long enough, and nobody works on it.
+    Stuck,
+    /// Somebody may work on it.
+    Wait {
+        /// A sentence.
+        message: String,
+        /// When it counts as stuck.
+        until: Option<Timestamp>,
+    },
+    /// It is stuck at its first revision, which a person must give up.
+    Consent {
+        /// A sentence.
+        message: String,
+    },
+}
+
+/// The platform's releases that are there: only what the ledger says the agent
+/// installed, and what that installed; in the order to take them down.
+pub(super) fn present<'c>(inputs: &Inputs<'_>, cluster: &'c ClusterView) -> Vec<&'c Release> {
+    inputs.ledger.deployed.as_ref().map(|deployed| deployed.ownership.releases(cluster)).unwrap_or_default()
+}
+
+/// A release whose status says that a helm works on it is left alone until it has been
+/// so for longer than a helm may take, and no helm runs anywhere on the machine:
+/// kube-helm runs its own. What a lost unit of the agent left is known to be nobody's.
+pub(super) fn occupied(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Occupied {
+    let key = (release.namespace.clone(), release.name.clone());
+    if !release.is_pending() || inputs.ledger.unfinished.contains(&key) {
+        return Occupied::No;
+    }
+    let what = format!("the release {}/{} is {}", release.namespace, release.name, release.status);
+    let until = after(job, "deployment.stuck_after", release.changed.unwrap_or(job.created));
+    if inputs.now < until {
+        return Occupied::Wait {
+            message: format!("{what}; it counts as stuck at {}", until.strftime("%H:%M:%SZ")),
+            until: Some(until),
+        };
+    }
+    match &inputs.snapshot.helms {
+        Observed::Fresh(helms) if helms.is_empty() => {}
+        Observed::Fresh(helms) => {
+            let helms: Vec<String> = helms.iter().map(ToString::to_string).collect();
+            return Occupied::Wait { message: format!("{what} and helm runs (process {})", few(&helms)), until: None };
+        }
+        other => return Occupied::Wait { message: format!("{what}; whether helm runs: {}", other.reason()), until: None },
+    }
+    // What never became healthy is the rest of a failed deployment, not a person's work.
+    let remains = inputs.ledger.deployed.as_ref().is_some_and(|deployed| !deployed.healthy);
+    if release.status == "pending-install" && release.revision <= 1 && !remains && !job.unlock {
+        let verb = job.kind.as_str();
+        return Occupied::Consent {
+            message: format!("{what} at its first revision, and no helm works on it; kaapanactl {verb} --unlock gives it up"),
+        };
+    }
+    Occupied::Stuck
+}
+
+/// Takes down what runs.
+pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
+    let cluster = match cluster(inputs, job) {
+        Ok(cluster) => cluster,
+        Err(plan) => return *plan,
+    };
+    if let Some(hold) = inputs.ledger.deployed.as_ref().and_then(|deployed| release::foreign_root(inputs, deployed)) {
+        return act(job, "the release is not ours", Step::fail(&hold.reason, hold.message, Cause::Platform));
+    }
+    let present = present(inputs, cluster);
+    let Some(down) = &job.takedown else {
+        return upgrade(inputs, job, &present).unwrap_or_else(|| begin(job, &present));
+    };
+    let key = |release: &Release| (release.namespace.clone(), release.name.clone());
+    if let Some(release) = present.iter().find(|release| !down.uninstalled.contains(&key(release))) {
+        return uninstall(inputs, job, release);
+    }
+    let left = leftovers(cluster, down, &present);
+    if left.is_empty() {
+        return match job.kind {
+            JobKind::Undeploy => act(job, "the platform is down", Step::done(report(inputs, cluster))),
+            JobKind::Deploy => act(job, "the old platform is down", Step::Advance { stage: Stage::Install }),
+        };
+    }
+    if let Some(step) = nuke(cluster, job, down) {
+        return act(job, "deleting the platform's pods by force", step);
+    }
+    let limit = after(job, "deployment.helm_timeout", down.since.unwrap_or(job.created));
+    let shown = few(&left);
+    let message = format!("{} objects are not gone: {shown}", left.len());
+    past(inputs, job, limit, &message, Cause::Platform)
+        .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
+}
+
+fn begin(job: &Job, ours: &[&Release]) -> Plan {
+    let objects =
+        ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone()).collect();
+    let releases = ours.iter().map(|release| (release.namespace.clone(), release.name.clone())).collect();
+    act(job, "taking down what runs", Step::BeginTakeDown { releases, objects })
+}
+
+/// A chart that can is upgraded in place; nothing is taken down for it.
+fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan> {
+    let deployed = inputs.ledger.deployed.as_ref()?;
+    let wanted = job.kind == JobKind::Deploy && job.settings.text("deployment.strategy") == "upgrade";
+    let same = deployed.ownership == crate::health::platform::Ownership::of(&job.settings);
+    let root = present.iter().find(|release| deployed.ownership.is_root(release))?;
+    let can = root.readable && matches!(root.status.as_str(), "deployed" | "failed");
+    (wanted && same && can).then(|| act(job, "upgrading in place", Step::BeginUpgrade { from: root.description.clone() }))
+}
+
+fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
+    let (stuck, waits) = match occupied(inputs, job, release) {
+        Occupied::No => (false, None),
+        Occupied::Stuck => (true, None),
+        Occupied::Wait { message, until } => (false, Some((message, until))),
+        Occupied::Consent { message } => return act(job, message.clone(), Step::fail("ReleaseStuck", message, Cause::Platform)),
+    };
+    if let Some((message, until)) = waits {
+        let limit = deadline(job);
+        return past(inputs, job, limit, &message, Cause::Interrupted)
+            .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit.min(until.unwrap_or(limit))));
+    }
+    // Its hooks are what it got stuck at.
+    let no_hooks = job.no_hooks || (stuck && release.status == "uninstalling");
+    let step = Step::Uninstall { namespace: release.namespace.clone(), release: release.name.clone(), no_hooks };
+    act(job, format!("taking down {}/{}", release.namespace, release.name), step)
+}
+
+/// The pods of what was taken down.
+fn pods<'c>(cluster: &'c ClusterView, down: &TakeDown) -> impl Iterator<Item = &'c Pod> {
+    let owned = |pod: &&Pod| pod.owner.as_ref().is_some_and(|owner| down.objects.contains(owner));
+    cluster.pods.values().map(AsRef::as_ref).filter(owned).collect::<Vec<_>>().into_iter()
+}
+
+/// Pods that are deleted by force, because a person said so; each once.
+fn nuke(cluster: &ClusterView, job: &Job, down: &TakeDown) -> Option<Step> {
+    let pods: Vec<_> = pods(cluster, down)
+        .filter(|pod| job.nuke_pods && !job.nuked.contains(&pod.uid))
+        .map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.uid.clone()))
+        .collect();
+    (!pods.is_empty()).then_some(Step::DeletePods { pods })
+}
+
+/// What is not gone yet, and why: releases, their workloads, and pods of those.
+fn leftovers(cluster: &ClusterView, down: &TakeDown, present: &[&Release]) -> Vec<String> {
+    let why = |deleting: bool, finalizers: &[String]| match (deleting, finalizers) {
+        (false, _) => " (not being deleted)".to_owned(),
+        (true, []) => " (being deleted)".to_owned(),
+        (true, finalizers) => format!(" (being deleted; waits for {})", finalizers.join(", ")),
+    };
+    let is_kept = |id: &ObjectId| id.kind == "PersistentVolumeClaim";
+    let mut left: Vec<String> =
+        present.iter().map(|release| format!("release {}/{} ({})", release.namespace, release.name, release.status)).collect();
+    left.extend(
+        down.objects
+            .iter()
+            .filter(|id| !is_kept(id))
+            .filter_map(|id| cluster.workloads.get(id))
+            .map(|workload| format!("{}{}", workload.id, why(workload.deleting, &workload.finalizers))),
+    );
+    left.extend(
+        pods(cluster, down).map(|pod| format!("Pod {}/{}{}", pod.namespace, pod.name, why(pod.deleting, &pod.finalizers))),
+    );
+    left
+}
+
+/// What an undeploy leaves as it is.
+fn report(inputs: &Inputs<'_>, cluster: &ClusterView) -> String {
+    let Some(deployed) = &inputs.ledger.deployed else { return String::new() };
+    let namespaces = deployed.settings.as_ref().map(|settings| settings.namespaces()).unwrap_or_default();
+    let claims = cluster.workloads.keys().filter(|id| id.kind == "PersistentVolumeClaim" && namespaces.contains(&id.namespace));
+    let strangers = deployed.ownership.strangers(cluster, &namespaces);
+    let mut report = format!("data and namespaces stay, and {} claims", claims.count());
+    if !strangers.is_empty() {
+        report = format!("{report}; not this platform's and left alone: {}", few(&strangers));
+    }
+    report
+}

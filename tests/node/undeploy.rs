@@ -1,0 +1,175 @@
+//! Every way to take a platform down: what goes is the platform's, what stays is data,
+//! namespaces, claims, and everything of others.
+
+use kaapana_agent::ledger::JobResult;
+use kaapana_agent::state::Phase;
+
+use super::harness::{DEPLOYMENT, MOMENT, Node, config_of};
+
+const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
+
+/// Short limits, so that what hangs is seen to hang soon.
+const LIMITS: &str = "helm_timeout = \"25s\"\nstuck_after = \"10s\"\n";
+
+#[test]
+fn a_platform_is_taken_down_in_every_way_and_nothing_else_is() {
+    let node = Node::new();
+    deploy(&node, "");
+    node.ok("echo kept | tee /data/fast/patients /data/slow/images >/dev/null");
+    strangers_move_in(&node);
+    with_hooks(&node);
+    with_hooks_that_hang(&node);
+    with_a_pod_that_does_not_go(&node);
+    by_force(&node);
+    with_stuck_releases(&node);
+    deploy(&node, "");
+    everything_else_is_there(&node);
+}
+
+fn deploy(node: &Node, more: &str) {
+    let before = node.wait("any state", MOMENT, |_| true).generation;
+    node.configure(&config_of(LIMITS, more));
+    node.ok("kaapanactl reload");
+    let ended = node.run("kaapanactl deploy");
+    // An edit deploys by itself unless an undeploy is remembered.
+    assert!(matches!(ended.code, 0 | 2), "{}{}", ended.out, ended.err);
+    node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none() && p.generation >= before);
+}
+
+fn strangers_move_in(node: &Node) {
+    chart(node, "stranger", "");
+    node.ok("/snap/bin/microk8s.helm3 install stranger /tmp/stranger --namespace admin");
+    let image = node.ok(&format!("{KUBECTL} get deployment -n services minio -o jsonpath='{{.spec.template.spec.containers[0].image}}'"));
+    node.ok(&format!(
+        "{KUBECTL} create deployment foreign -n services --image={} -- sleep 3600; {KUBECTL} create configmap foreign -n services; \
+         {KUBECTL} wait deployment/foreign -n services --for condition=Available --timeout 60s",
+        image.trim()
+    ));
+}
+
+/// A chart in `/tmp`, with a ConfigMap and further templates.
+fn chart(node: &Node, name: &str, template: &str) {
+    node.ok(&format!("mkdir -p /tmp/{name}/templates"));
+    let write = |path: &str, text: &str| std::fs::write(node.path(&format!("/tmp/{name}/{path}")), text).unwrap();
+    write("Chart.yaml", &format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n"));
+    write("templates/a.yaml", &format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n"));
+    write("templates/b.yaml", template);
+}
+
+fn everything_else_is_there(node: &Node) {
+    assert_eq!(node.ok("sort -u /data/fast/patients /data/slow/images").trim(), "kept");
+    assert!(node.ok("/snap/bin/microk8s.helm3 list --all --namespace admin --short").contains("stranger"));
+    assert_eq!(node.ok(&format!("{KUBECTL} get deployment -n services foreign -o jsonpath='{{.status.readyReplicas}}'")), "1");
+    node.ok(&format!("{KUBECTL} get configmap -n services foreign && {KUBECTL} get configmap -n admin stranger"));
+    for namespace in ["admin", "services", "extensions", "project-admin"] {
+        node.ok(&format!("{KUBECTL} get namespace {namespace}"));
+    }
+    assert_ne!(node.ok(&format!("{KUBECTL} get pvc --all-namespaces --no-headers | wc -l")).trim(), "0", "claims stay");
+}
+
+fn is_down(node: &Node) {
+    node.wait("undeployed", MOMENT, |p| p.phase == Phase::Undeployed && p.job.is_none());
+    assert_eq!(node.ok("/snap/bin/microk8s.helm3 list --all --all-namespaces --short").trim(), "stranger");
+    let pods = node.ok(&format!(
+        "{KUBECTL} get pods --all-namespaces --no-headers --field-selector=status.phase!=Succeeded -o custom-columns=n:.metadata.namespace,p:.metadata.name | grep -v kube-system || true"
+    ));
+    assert!(pods.lines().all(|line| line.contains("foreign")), "{pods}");
+    everything_else_is_there(node);
+}
+
+fn with_hooks(node: &Node) {
+    let ended = node.run("kaapanactl undeploy");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("left alone: release admin/stranger, Pod services/foreign-"), "{}", ended.err);
+    is_down(node);
+}
+
+fn with_hooks_that_hang(node: &Node) {
+    deploy(node, "[values]\n\"test.hookImage\" = \"registry.example.org/kaapana/absent:1\"\n");
+    let ended = node.run("kaapanactl undeploy");
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    let published = node.wait("a person decides", MOMENT, |p| p.phase == Phase::NeedsOperator);
+    assert!(published.history.last().unwrap().error.starts_with("HelmFailed"), "{}", published.history.last().unwrap().error);
+    let ended = node.run("kaapanactl undeploy --no-hooks");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    is_down(node);
+}
+
+fn with_a_pod_that_does_not_go(node: &Node) {
+    deploy(node, "[values]\n\"test.finalizer\" = true\n");
+    let ended = node.run("kaapanactl undeploy");
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.err.contains("Pod ") && ended.err.contains("waits for test.kaapana.example/hold"), "{}", ended.err);
+    // Force does not take finalizers away, and says so again.
+    let ended = node.run("kaapanactl undeploy --nuke-pods --yes");
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    node.ok(&format!(
+        "for pod in $({KUBECTL} get pods -A -o jsonpath='{{range .items[*]}}{{.metadata.namespace}}/{{.metadata.name}} {{end}}' | tr ' ' '\\n' | grep landing-page); do \
+         {KUBECTL} patch pod -n ${{pod%/*}} ${{pod#*/}} --type merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'; done"
+    ));
+    let ended = node.run("kaapanactl undeploy");
+    assert!(matches!(ended.code, 0 | 2), "{}", ended.err);
+    is_down(node);
+}
+
+fn by_force(node: &Node) {
+    deploy(node, "[values]\n\"test.slowStop\" = true\n");
+    let question = node.exits(1, "kaapanactl undeploy --nuke-pods </dev/null");
+    for words in ["pods of this platform are deleted by force", "left alone: release admin/stranger, Pod services/foreign-", "--yes"] {
+        assert!(question.contains(words), "{words} is missing in {question}");
+    }
+    assert!(node.wait("nothing was done", MOMENT, |_| true).job.is_none());
+    let ended = node.run("kaapanactl undeploy --nuke-pods --yes");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(node.ok("journalctl -u kaapana-agent -o cat --no-pager").contains("is deleted by force"));
+    is_down(node);
+}
+
+/// A release of the platform whose helm was killed at a hook that hangs.
+fn stuck(node: &Node, name: &str, hook: &str, verb: &str) {
+    let job = format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {name}-hook\n  annotations:\n    helm.sh/hook: {hook}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n        - name: a\n          image: registry.example.org/kaapana/absent:1\n          imagePullPolicy: Never\n"
+    );
+    chart(node, name, &job);
+    let values = "--set global.release_name=kaapana-admin-chart,global.instance_uid=,global.hostname=10.77.0.2";
+    let helm = "/snap/bin/microk8s.helm3";
+    let command = match verb {
+        "install" => format!("{helm} install {name} /tmp/{name} --namespace admin {values} --timeout 10m"),
+        _ => {
+            node.ok(&format!("{helm} install {name} /tmp/{name} --namespace admin {values}"));
+            format!("{helm} uninstall {name} --namespace admin --timeout 10m")
+        }
+    };
+    node.ok(&format!("systemd-run --quiet --unit=stuck-{name} {command}"));
+    let status = if verb == "install" { "pending-install" } else { "uninstalling" };
+    node.ok(&format!(
+        "timeout 60 bash -c 'until {KUBECTL} get secret -n admin -l owner=helm,name={name},status={status} --no-headers 2>/dev/null | grep -q .; do :; done'"
+    ));
+}
+
+fn with_stuck_releases(node: &Node) {
+    deploy(node, "");
+    // While a helm works on it, it is left alone however long that takes.
+    stuck(node, "leaving", "pre-delete", "uninstall");
+    node.ok("kaapanactl undeploy --no-wait");
+    node.wait("helm runs", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.step.contains("admin/leaving is uninstalling and helm runs")));
+    assert_eq!(node.wait("nothing was touched", MOMENT, |_| true).job.unwrap().stage, "prepare");
+    node.ok("systemctl kill --signal=KILL stuck-leaving");
+    // Nobody works on it any more: it goes without the hooks it hung at.
+    is_down(node);
+    let uninstalls = node.ok("cat /run/helm-record/uninstall-* | grep -A4 -x leaving");
+    assert!(uninstalls.contains("--no-hooks"), "{uninstalls}");
+
+    // A first revision that is pending may be a person's: it wants consent.
+    deploy(node, "");
+    stuck(node, "arriving", "pre-install", "install");
+    node.ok("systemctl kill --signal=KILL stuck-arriving");
+    let ended = node.run("kaapanactl undeploy");
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.err.contains("ReleaseStuck") && ended.err.contains("kaapanactl undeploy --unlock"), "{}", ended.err);
+    let published = node.wait("untouched", MOMENT, |p| p.job.is_none());
+    assert_eq!((published.history.last().unwrap().result, published.history.last().unwrap().stage.as_str()), (JobResult::Failed, "prepare"));
+    let ended = node.run("kaapanactl undeploy --unlock");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    is_down(node);
+}

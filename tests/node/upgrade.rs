@@ -1,0 +1,78 @@
+//! A chart that can is upgraded in place, and goes back in place.
+
+use kaapana_agent::ledger::JobResult;
+use kaapana_agent::state::Phase;
+
+use super::harness::{DEPLOYMENT, MOMENT, Node, config_of};
+
+const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
+
+const DEPLOYMENT_YAML: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: keeper
+spec:
+  selector: {matchLabels: {app: keeper}}
+  template:
+    metadata: {labels: {app: keeper}}
+    spec:
+      containers:
+        - {name: a, image: registry.example.org/kaapana/minio:0.6.0, imagePullPolicy: Never, command: [sleep, '3600']}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: ports
+data:
+  http: {{ .Values.global.http_port | quote }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: door
+spec:
+  type: NodePort
+  selector: {app: keeper}
+  ports: [{port: 80, nodePort: {{ .Values.door | default 30080 }}}]
+";
+
+#[test]
+fn a_chart_that_can_is_upgraded_in_place_and_back() {
+    let node = Node::new();
+    node.ok("mkdir -p /tmp/kaapana-admin-chart/templates /srv/upgradable");
+    let write = |path: &str, text: &str| std::fs::write(node.path(&format!("/tmp/kaapana-admin-chart/{path}")), text).unwrap();
+    write("Chart.yaml", "apiVersion: v2\nname: kaapana-admin-chart\nversion: 0.6.0\n");
+    write("templates/all.yaml", DEPLOYMENT_YAML);
+    node.ok("/snap/bin/microk8s.helm3 package /tmp/kaapana-admin-chart --destination /srv/upgradable");
+    let configure = |more: &str| {
+        let text = config_of("strategy = \"upgrade\"\n", more);
+        node.configure(&text.replace("/srv/kaapana-admin-chart", "/srv/upgradable/kaapana-admin-chart"));
+    };
+    configure("");
+    node.wait_healthy(1);
+    let uid = format!("{KUBECTL} get pods -l app=keeper -o jsonpath='{{.items[*].metadata.uid}}'");
+    let pods = node.ok(&uid);
+
+    // An edit: revision 2, nothing uninstalled, the pod is the same.
+    configure("[network]\nhttp_port = 8080\n");
+    let published = node.wait_healthy(2);
+    assert_eq!(published.history.last().unwrap().result, JobResult::Done);
+    assert_eq!(node.ok(&format!("{KUBECTL} get configmap ports -o jsonpath='{{.data.http}}'")), "8080");
+    assert_eq!((node.helm_calls("upgrade"), node.helm_calls("uninstall")), (1, 0));
+    assert_eq!(node.ok(&uid), pods);
+
+    // One that the API server refuses, while the agent is killed: back in place.
+    node.close_gate("upgrade");
+    configure("[network]\nhttp_port = 8081\n[values]\n\"door\" = 99999\n");
+    node.wait_at_gate("upgrade");
+    node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent");
+    node.wait("the agent again", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.unit.contains("upgrade")));
+    node.open_gate("upgrade");
+    let published = node.wait("back", DEPLOYMENT, |p| p.phase == Phase::NeedsOperator && p.job.is_none());
+    let job = published.history.last().unwrap();
+    assert_eq!((job.result, job.put_back), (JobResult::Failed, Some(2)), "{}", job.error);
+    assert!(job.error.contains("99999") || job.error.contains("provided port"), "{}", job.error);
+    assert_eq!(node.ok(&format!("{KUBECTL} get configmap ports -o jsonpath='{{.data.http}}'")), "8080");
+    assert_eq!((node.helm_calls("upgrade"), node.helm_calls("uninstall")), (3, 0));
+    assert_eq!(node.ok(&uid), pods, "the pod has never gone");
+}

@@ -1,0 +1,43 @@
+# Canceled while helm installs: when it has ended, the last good one goes back.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle
+gone kaapana-admin-chart
+step ok
+settle
+cancel
+release kaapana-admin-chart deployed mine
+workload Deployment/a progressing 0 of 1 pods are available
+step ok
+settle
+gone kaapana-admin-chart
+step ok
+settle
+release kaapana-admin-chart deployed mine
+workload Deployment/a healthy
+step ok
+settle
+now +5s
+settle
+history

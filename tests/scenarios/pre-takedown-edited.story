@@ -1,0 +1,43 @@
+# The site's program is edited while it runs: the job ends untouched, and the next one runs
+# the new program.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+pre_takedown = "/usr/local/bin/backup"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+pre_takedown = "/usr/local/bin/backup"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+pre_takedown = "/usr/local/bin/other"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+step ok
+settle

@@ -1,0 +1,57 @@
+# An earlier undeploy failed at an extension. Later somebody upgrades that extension: it is
+# waited for like any other.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+release code-server-chart deployed
+ask undeploy
+settle
+step fail 1 Error: failed to delete release: code-server-chart
+settle
+config
+[platform]
+version = "0.6.0"
+state = "undeployed"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+config
+[platform]
+version = "0.6.0"
+state = "deployed"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+settle
+now +24h
+helms 4711
+release code-server-chart pending-upgrade Preparing upgrade
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle

@@ -1,0 +1,19 @@
+# An undeploy with options is interrupted: the next try has them still.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+pod project-admin/train-1 none running
+ask undeploy no-hooks stop-workflows
+settle
+step killed
+settle
+now +15s
+settle

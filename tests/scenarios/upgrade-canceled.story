@@ -1,0 +1,33 @@
+# Canceled just before the upgrade: the platform that runs stays as it is.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+strategy = "upgrade"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+strategy = "upgrade"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+tick
+tick
+tick
+tick
+cancel
+settle
+history

@@ -1,0 +1,32 @@
+# The upgrade fails and the data is of another release by then: the older platform is not
+# put onto it.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+strategy = "upgrade"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+strategy = "upgrade"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle
+disk fast version 0.7.0
+release kaapana-admin-chart failed Upgrade "kaapana-admin-chart" failed: boom
+step fail 1 Error: UPGRADE FAILED: boom
+settle

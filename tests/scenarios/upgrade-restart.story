@@ -1,0 +1,41 @@
+# The agent is restarted before the upgrade and in the middle of it.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+strategy = "upgrade"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+strategy = "upgrade"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+tick
+tick
+tick
+tick
+restart
+plan
+node good
+tick
+restart
+node good
+step running
+plan
+release kaapana-admin-chart deployed mine
+step ok
+settle

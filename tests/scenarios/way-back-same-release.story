@@ -1,0 +1,32 @@
+# Another patch release of the data is no reason to stay down.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+disk fast version 0.6.0
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle
+gone kaapana-admin-chart
+step ok
+settle
+disk fast version 0.6.1
+step fail 1 Error: INSTALLATION FAILED: boom
+settle

@@ -1,0 +1,22 @@
+# Workflows are waited for longer than the deadline of a deployment: the API server going
+# away for a moment ends nothing.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+wait_for_workflows = "3h"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+pod project-admin/train-1 none running
+ask undeploy
+settle
+now +2h
+api down
+settle
+api ready
+settle
