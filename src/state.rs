@@ -200,6 +200,8 @@ pub struct Snapshot {
     pub kinds: Observed<Arc<BTreeSet<String>>>,
     /// The cluster's objects, reduced to what is needed.
     pub cluster: Observed<Arc<ClusterView>>,
+    /// Since when these are seen without a gap.
+    pub cluster_since: Option<Timestamp>,
     /// The two data directories.
     pub disks: Observed<Disks>,
     /// The GPU.
@@ -515,6 +517,8 @@ pub struct Release {
     pub status: String,
     /// When Helm last began something with it.
     pub changed: Option<Timestamp>,
+    /// When its first revision was made.
+    pub made: Option<Timestamp>,
     /// Helm's description; the agent's installations say which job made them.
     pub description: String,
     /// Name of the chart.
@@ -580,8 +584,8 @@ pub struct Pod {
     pub active: bool,
     /// Its health.
     pub health: Health,
-    /// It is being deleted.
-    pub deleting: bool,
+    /// It is being deleted; its own time to end is over then.
+    pub deleting: Option<Timestamp>,
     /// What must be done before it is gone.
     pub finalizers: Vec<String>,
 }

@@ -73,6 +73,9 @@ impl Story {
     }
 
     fn see(&mut self) {
+        if self.snapshot.cluster.fresh().is_none() {
+            self.snapshot.cluster_since = Some(self.now);
+        }
         self.snapshot.cluster = Observed::Fresh(Arc::new(self.view.clone()));
     }
 
@@ -121,6 +124,9 @@ impl Story {
         writeln!(self.out, "  {} - {}", plan.phase.as_str(), plan.summary).unwrap();
         for (number, step) in plan.steps.iter().enumerate() {
             writeln!(self.out, "  {} {step}", if number == 0 { "step" } else { "then" }).unwrap();
+        }
+        for step in &plan.would {
+            writeln!(self.out, "  would {step}").unwrap();
         }
         for hold in &plan.holds {
             writeln!(self.out, "  hold {}: {}", hold.reason, hold.message).unwrap();
@@ -175,12 +181,15 @@ impl Story {
             Step::Install => self.begin_unit(StepKind::Install),
             Step::Upgrade => self.begin_unit(StepKind::Upgrade),
             Step::RunSiteProgram { program } => self.begin_unit(StepKind::PreTakedown { program }),
-            Step::BeginUpgrade { from } => self.ledger.begin_upgrade(from, now),
+            Step::BeginUpgrade { from } => self.ledger.begin_upgrade(from),
             Step::DeletePods { pods } => {
                 self.ledger.job.as_mut().unwrap().nuked.extend(pods.into_iter().map(|(_, _, uid)| uid));
             }
             Step::TurnBack { failure } => self.ledger.turn_back(failure, now),
-            Step::NoteWaiting => self.ledger.job.as_mut().unwrap().waiting_since = Some(now),
+            Step::NoteWaiting(since) => self.ledger.note_waiting(since, now),
+            Step::NoteFault(fault) => self.ledger.note_fault(fault),
+            Step::SkipHooks => drop(self.ledger.skip_hooks("", now)),
+            Step::StartWayBack { reason } => self.ledger.start_way_back(reason, now),
             Step::NotePage(page) => self.ledger.job.as_mut().unwrap().page = page,
             Step::LabelNode { .. } => {
                 let node = Arc::make_mut(self.view.nodes.get_mut("node").unwrap());
@@ -188,7 +197,7 @@ impl Story {
                 self.see();
             }
             Step::CloseStep { result } => drop(self.ledger.close_unit(result.success(), "", now)),
-            Step::ForgetStep => self.ledger.forget_unit(),
+            Step::ForgetStep => self.ledger.forget_unit(now),
             Step::Advance { stage } => self.ledger.advance(stage, now),
             Step::NoteHealthy(since) => self.ledger.job.as_mut().unwrap().healthy_since = since,
             Step::NoteFailing(since) => self.ledger.job.as_mut().unwrap().failing_since = since,
@@ -239,6 +248,7 @@ impl Story {
             revision: 1,
             status: status.into(),
             changed: Some(self.now),
+            made: Some(self.view.releases.get(&(namespace.into(), name.into())).and_then(|known| known.made).unwrap_or(self.now)),
             description,
             chart: name.into(),
             chart_version: "0.6.0".into(),
@@ -289,7 +299,7 @@ impl Story {
             uid: format!("uid-of-{name}"),
             active: words[3] != "done",
             health: Health::healthy(),
-            deleting: matches!(words[3], "deleting" | "held"),
+            deleting: matches!(words[3], "deleting" | "held").then(|| self.now + SignedDuration::from_secs(30)),
             finalizers: if words[3] == "held" { vec!["example.org/hold".into()] } else { vec![] },
         };
         self.view.pods.insert((namespace.into(), name.into()), Arc::new(pod));
@@ -417,11 +427,11 @@ impl Story {
                 self.snapshot.helms = Observed::Fresh(words[1..].iter().filter_map(|word| word.parse().ok()).collect());
             }
             "cancel" => {
-                let job = self.ledger.job.as_mut().expect("a job runs");
-                match planner::job::cancel_means(job, self.ledger.previous.as_ref()) {
+                let job = self.ledger.job.as_ref().expect("a job runs");
+                match planner::job::cancel_means(job, &self.ledger) {
                     Ok(means) => {
                         writeln!(self.out, "  means {means}").unwrap();
-                        job.canceled_by = Some(0);
+                        self.ledger.job.as_mut().unwrap().canceled_by = Some(0);
                     }
                     Err(why) => writeln!(self.out, "  refused {why}").unwrap(),
                 }
@@ -440,10 +450,10 @@ impl Story {
             "ask" => {
                 let kind = if words[1] == "deploy" { JobKind::Deploy } else { JobKind::Undeploy };
                 let job = self.ledger.start_job(kind, "asked for".into(), Some(0), self.now).expect("no job runs");
-                job.no_hooks |= words.contains(&"no-hooks");
-                job.nuke_pods = words.contains(&"nuke-pods");
-                job.unlock = words.contains(&"unlock");
-                job.stop_workflows = words.contains(&"stop-workflows");
+                job.options.no_hooks |= words.contains(&"no-hooks");
+                job.options.nuke_pods = words.contains(&"nuke-pods");
+                job.options.unlock = words.contains(&"unlock");
+                job.options.stop_workflows = words.contains(&"stop-workflows");
                 self.ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
             }
             "restart" => {

@@ -41,6 +41,9 @@ pub enum UnitError {
     },
 }
 
+/// How long a unit may take to stop: systemd kills it before.
+const STOP_LIMIT: Duration = Duration::from_secs(120);
+
 type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
 
 fn properties<'a>(description: &'a str, kind: &'a str, program: &Path, arguments: &[String]) -> Properties<'a> {
@@ -89,21 +92,55 @@ pub async fn start_step(
     }
 }
 
-/// Lets systemd forget a unit that ended.
+/// Lets systemd forget a unit, and waits until nothing of it runs any more.
 ///
 /// # Errors
 ///
 /// When systemd does not answer. A unit that is not there is forgotten.
 pub async fn forget(connection: &Connection, unit: &str) -> Result<(), UnitError> {
     let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
+    let ends = Ends::listen().await.map_err(refused)?;
     let manager = SystemdProxy::new(connection).await.map_err(refused)?;
-    for outcome in [manager.stop_unit(unit, "replace").await.map(|_| ()), manager.reset_failed_unit(unit).await] {
-        match outcome {
-            Err(error) if !is_no_such_unit(&error) => return Err(refused(error)),
-            _ => {}
-        }
+    match manager.stop_unit(unit, "replace").await {
+        Ok(job) => drop(ends.wait(&job, STOP_LIMIT, unit).await?),
+        Err(error) if is_no_such_unit(&error) => {}
+        Err(error) => return Err(refused(error)),
     }
-    Ok(())
+    match manager.reset_failed_unit(unit).await {
+        Err(error) if !is_no_such_unit(&error) => Err(refused(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The ends of systemd's jobs; listened to before a job is ordered, so that its end
+/// cannot be missed, on a connection of its own, which nothing else waits for.
+struct Ends {
+    signals: crate::systemd::JobRemovedStream,
+    _manager: SystemdProxy<'static>,
+}
+
+impl Ends {
+    async fn listen() -> zbus::Result<Self> {
+        let manager = SystemdProxy::new(&Connection::system().await?).await?;
+        let signals = manager.receive_job_removed().await?;
+        manager.subscribe().await.ok();
+        Ok(Self { signals, _manager: manager })
+    }
+
+    /// Waits for the end of a job, and returns systemd's word for it.
+    async fn wait(mut self, job: &zbus::OwnedObjectPath, limit: Duration, unit: &str) -> Result<String, UnitError> {
+        let waiting = async {
+            while let Some(end) = self.signals.next().await {
+                if let Ok(end) = end.args()
+                    && end.job == *job
+                {
+                    return end.result.clone();
+                }
+            }
+            "lost".to_owned()
+        };
+        tokio::time::timeout(limit, waiting).await.map_err(|_| UnitError::Late { unit: unit.to_owned(), limit })
+    }
 }
 
 /// Lets systemd forget a unit unless it still runs. Returns whether it is forgotten.
@@ -147,26 +184,11 @@ pub async fn run_briefly(
 ) -> Result<(), UnitError> {
     let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
     let manager = SystemdProxy::new(connection).await.map_err(refused)?;
-    // Asked for before the start, so that the end cannot be missed; on a connection of
-    // its own, which nothing else waits for.
-    let of_signals = Connection::system().await.map_err(refused)?;
-    let watching = SystemdProxy::new(&of_signals).await.map_err(refused)?;
-    let mut ends = watching.receive_job_removed().await.map_err(refused)?;
-    watching.subscribe().await.ok();
+    let ends = Ends::listen().await.map_err(refused)?;
     let mut properties = properties(description, "oneshot", program, arguments);
     properties.push(("NoNewPrivileges", Variant::from(true)));
     let job = manager.start_transient_unit(unit, "fail", &properties, &[]).await.map_err(refused)?;
-    let waiting = async {
-        while let Some(end) = ends.next().await {
-            if let Ok(end) = end.args()
-                && end.job == job
-            {
-                return end.result.clone();
-            }
-        }
-        "lost".to_owned()
-    };
-    let result = tokio::time::timeout(limit, waiting).await.map_err(|_| UnitError::Late { unit: unit.to_owned(), limit })?;
+    let result = ends.wait(&job, limit, unit).await?;
     if result == "done" {
         return Ok(());
     }

@@ -195,6 +195,8 @@ impl Agent {
             return Err(reason);
         }
         observation.apply(&mut self.snapshot);
+        let seen = self.snapshot.cluster.fresh().is_some();
+        self.snapshot.cluster_since = seen.then(|| self.snapshot.cluster_since.unwrap_or(self.now()));
         Ok(())
     }
 

@@ -74,20 +74,20 @@ impl Agent {
             Step::Install => self.begin_unit(StepKind::Install),
             Step::Upgrade => self.begin_unit(StepKind::Upgrade),
             Step::RunSiteProgram { program } => self.begin_unit(StepKind::PreTakedown { program }),
-            Step::BeginUpgrade { from } => {
-                let now = self.now();
-                self.commit(|ledger| ledger.begin_upgrade(from, now)).is_ok()
-            }
+            Step::BeginUpgrade { from } => self.commit(|ledger| ledger.begin_upgrade(from)).is_ok(),
             Step::DeletePods { pods } => {
                 let paths = Arc::clone(&self.paths);
                 self.act(async move { Outcome::PodsDeleted(cluster::delete_pods(&paths, &pods).await.map(|()| pods)) });
                 false
             }
             Step::TurnBack { failure } => self.turn_back(failure),
-            Step::NoteWaiting => {
+            Step::NoteWaiting(since) => {
                 let now = self.now();
-                self.change_job(|job| job.waiting_since = Some(now))
+                self.commit(|ledger| ledger.note_waiting(since, now)).is_ok()
             }
+            Step::NoteFault(fault) => self.commit(|ledger| ledger.note_fault(fault)).is_ok(),
+            Step::SkipHooks => self.skip_hooks(),
+            Step::StartWayBack { reason } => self.start_way_back(reason),
             Step::NotePage(page) => self.change_job(|job| job.page = page),
             Step::LabelNode { node } => {
                 let paths = Arc::clone(&self.paths);
@@ -221,6 +221,25 @@ impl Agent {
         self.step_is_over(unit)
     }
 
+    fn skip_hooks(&mut self) -> bool {
+        let (mut unit, now, invocation) = (None, self.now(), self.invocation());
+        if self.commit(|ledger| unit = ledger.skip_hooks(&invocation, now)).is_err() {
+            return false;
+        }
+        tracing::warn!(unit_name = unit.clone().unwrap_or_default(), "a hook failed; the take-down goes on without hooks");
+        self.step_is_over(unit)
+    }
+
+    fn start_way_back(&mut self, reason: String) -> bool {
+        let (now, text) = (self.now(), reason.clone());
+        if self.commit(|ledger| ledger.start_way_back(reason, now)).is_err() {
+            return false;
+        }
+        let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
+        tracing::warn!(message_id = id::WAY_BACK, job, reason = text, "job {job}: {text}; the last good deployment is put back");
+        self.ledger.job.is_some()
+    }
+
     /// systemd's id of the run of the unit that is watched.
     fn invocation(&self) -> String {
         self.snapshot.step.last().map(|seen| seen.invocation.clone()).unwrap_or_default()
@@ -342,7 +361,10 @@ impl Agent {
             (StepKind::Uninstall { namespace, release, no_hooks }, _) => {
                 helm::uninstall_order(&self.paths, &helm, job, namespace, release, *no_hooks)
             }
-            (StepKind::PreTakedown { program }, _) => site_program::order(&self.paths, job, program),
+            (StepKind::PreTakedown { program }, _) => {
+                let runs = self.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
+                site_program::order(&self.paths, job, runs.unwrap_or(&job.settings), program)
+            }
         };
         let secrets = helm::secrets_of(job, self.ledger.deployed.as_ref().map(|deployed| &deployed.values));
         let (id, kind, name, now) = (job.id, job.kind, what.name(), self.now());
@@ -383,7 +405,8 @@ impl Agent {
 
     fn forget_step(&mut self) -> bool {
         let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
-        self.commit(Ledger::forget_unit).is_ok() && self.step_is_over(unit)
+        let now = self.now();
+        self.commit(|ledger| ledger.forget_unit(now)).is_ok() && self.step_is_over(unit)
     }
 
     /// Stops watching a unit and has systemd forget it. Looks again at once when

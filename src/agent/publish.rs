@@ -229,8 +229,8 @@ impl Agent {
         Some(Running {
             generation: deployed.filter(|deployed| deployed.installed).map_or(0, |deployed| deployed.generation),
             workflows: inputs.workflows(),
-            pods: ownership.pods(cluster).into_iter().map(name).collect(),
-            strangers: ownership.strangers(cluster, &settings.namespaces()),
+            pods: ownership.pods(cluster, &self.ledger.leftovers).into_iter().map(name).collect(),
+            strangers: ownership.strangers(cluster, &settings.namespaces(), &self.ledger.leftovers),
         })
     }
 
@@ -248,7 +248,7 @@ impl Agent {
             progress: progress(job, self.plan.health.as_ref()),
             counts: counts(job, self.plan.health.as_ref()),
             way_back: job.way_back.as_ref().map(|way| way.failure.message.clone()).unwrap_or_default(),
-            cancel_means: crate::planner::job::cancel_means(job, self.ledger.previous.as_ref()).unwrap_or_default(),
+            cancel_means: crate::planner::job::cancel_means(job, &self.ledger).unwrap_or_default(),
             session: job.session.clone(),
             page: job.page,
             steps: job.steps.clone(),

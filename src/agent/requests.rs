@@ -157,14 +157,14 @@ fn blocked(holds: &[Hold]) -> Refusal {
 
 /// What to do about a job that is in the way.
 fn conflict(job: &Job) -> Refusal {
-    let way = if job.way_back.is_some() { ", and puts the last good deployment back" } else { "" };
-    let text = format!(
-        "job {} ({}) is running{way} and does something else; wait for its end, or kaapanactl cancel {}",
-        job.id,
-        job.kind.as_str(),
-        job.id
-    );
-    Refusal::JobConflict(text)
+    let (id, kind) = (job.id, job.kind.as_str());
+    Refusal::JobConflict(match (&job.way_back, job.canceled_by) {
+        (Some(_), _) => format!("job {id} ({kind}) is putting the last good deployment back; wait for its end"),
+        (None, Some(_)) => format!("job {id} ({kind}) is being canceled; wait for its end"),
+        (None, None) => {
+            format!("job {id} ({kind}) is running and does something else; wait for its end, or kaapanactl cancel {id}")
+        }
+    })
 }
 
 impl Agent {
@@ -198,11 +198,11 @@ impl Agent {
     fn accept_deploy(&mut self, requester: Requester, options: DeployOptions) -> Result<u32, Refusal> {
         let Some(settings) = self.ledger.settings.clone() else { return Err(Refusal::NotConfigured) };
         if let Some(job) = &self.ledger.job {
-            let same =
-                job.generation == self.ledger.generation && (job.accept_identity_change || !options.accept_identity_change);
-            let same = same && job.canceled_by.is_none() && (job.unlock || !options.unlock);
+            let same = job.generation == self.ledger.generation
+                && (job.options.accept_identity_change || !options.accept_identity_change);
+            let same = same && job.canceled_by.is_none() && (job.options.unlock || !options.unlock);
             return match job.kind {
-                JobKind::Deploy if !options.again && same => Ok(job.id),
+                JobKind::Deploy if !options.again && same => self.join(job.id, options.stop_workflows),
                 _ => Err(conflict(job)),
             };
         }
@@ -220,13 +220,17 @@ impl Agent {
         }
         let chart = inputs.chart(&settings);
         let same = match (&self.ledger.deployed, chart) {
-            (Some(deployed), Some(chart)) if deployed.installed && deployed.healthy => {
+            (Some(deployed), Some(chart)) if deployed.installed && deployed.healthy && !deployed.partial => {
                 release::changed(&settings, &Intent::new(&settings, chart), deployed).is_none()
                     && !release::root_is_gone(&inputs, deployed)
             }
             _ => false,
         };
-        if same && !options.again && self.ledger.desired == Desired::Deployed {
+        if same && !options.again {
+            if self.ledger.desired != Desired::Deployed {
+                self.commit(|ledger| ledger.desired = Desired::Deployed)
+                    .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+            }
             return Err(Refusal::NothingToDo(format!(
                 "generation {} is deployed; nothing differs (--again deploys it again)",
                 self.ledger.generation
@@ -241,11 +245,24 @@ impl Agent {
                 ledger.disks.clear();
             }
             if let Some(job) = ledger.job.as_mut() {
-                job.accept_identity_change = options.accept_identity_change;
-                job.stop_workflows = options.stop_workflows;
-                job.unlock = options.unlock;
+                job.options.accept_identity_change = options.accept_identity_change;
+                job.options.stop_workflows = options.stop_workflows;
+                job.options.unlock = options.unlock;
             }
         })
+    }
+
+    /// A request for what a job does already; it may wait less patiently.
+    fn join(&mut self, id: u32, stop_workflows: bool) -> Result<u32, Refusal> {
+        if stop_workflows {
+            self.commit(|ledger| {
+                if let Some(job) = ledger.job.as_mut() {
+                    job.options.stop_workflows = true;
+                }
+            })
+            .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        }
+        Ok(id)
     }
 
     fn accept_undeploy(&mut self, requester: Requester, options: UndeployOptions) -> Result<u32, Refusal> {
@@ -253,10 +270,10 @@ impl Agent {
             return Err(Refusal::NotConfigured);
         }
         if let Some(job) = &self.ledger.job {
-            let covers = (job.no_hooks || !options.no_hooks) && (job.nuke_pods || !options.nuke_pods);
-            let same = covers && (job.unlock || !options.unlock) && job.canceled_by.is_none();
+            let covers = (job.options.no_hooks || !options.no_hooks) && (job.options.nuke_pods || !options.nuke_pods);
+            let same = covers && (job.options.unlock || !options.unlock) && job.canceled_by.is_none();
             return match job.kind {
-                JobKind::Undeploy if same => Ok(job.id),
+                JobKind::Undeploy if same => self.join(job.id, options.stop_workflows),
                 _ => Err(conflict(job)),
             };
         }
@@ -275,10 +292,10 @@ impl Agent {
         let reason = if options.reason.is_empty() { "asked for".to_owned() } else { options.reason };
         self.accept_job(JobKind::Undeploy, reason, requester, |ledger| {
             if let Some(job) = ledger.job.as_mut() {
-                job.no_hooks |= options.no_hooks;
-                job.nuke_pods = options.nuke_pods;
-                job.stop_workflows = options.stop_workflows;
-                job.unlock = options.unlock;
+                job.options.no_hooks |= options.no_hooks;
+                job.options.nuke_pods = options.nuke_pods;
+                job.options.stop_workflows = options.stop_workflows;
+                job.options.unlock = options.unlock;
             }
         })
     }
@@ -320,7 +337,7 @@ impl Agent {
             let known = self.ledger.history.iter().any(|job| job.id == id);
             return Err(if known { Refusal::NothingToDo(format!("job {id} has ended")) } else { Refusal::NoSuchJob(id) });
         };
-        let means = crate::planner::job::cancel_means(job, self.ledger.previous.as_ref()).map_err(Refusal::JobConflict)?;
+        let means = crate::planner::job::cancel_means(job, &self.ledger).map_err(Refusal::JobConflict)?;
         let (uid, untouched) = (requester.uid, !job.has_touched() && job.step.is_none());
         self.commit(|ledger| {
             if let Some(job) = ledger.job.as_mut() {
@@ -375,6 +392,7 @@ impl Agent {
             "summary": self.plan.summary,
             "steps": self.plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "holds": self.plan.holds,
+            "would": self.plan.would.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "changes": changes,
             "because": self.key_changes(),
             "failed_checks": failed,
@@ -390,11 +408,15 @@ impl Agent {
             return Vec::new();
         };
         let (was, is) = (old.masked(), new.masked());
+        let same = self.value_changes().is_empty();
         let forces = |key: &str| match keys::find(key).map(|key| key.effect) {
-            Some(Effect::Agent) => "nothing: it steers the agent",
-            Some(Effect::State) => "the desired state",
+            Some(Effect::Redeploy) | None if same => "nothing, since no value of the charts differs",
+            Some(Effect::Agent) => "nothing, since it steers the agent",
+            Some(Effect::State) => "what it says: deployed or undeployed",
             Some(Effect::Identity) => "another platform: held until kaapanactl deploy --accept-identity-change",
-            Some(Effect::Redeploy) | None if new.text("deployment.strategy") == "upgrade" => "an upgrade in place",
+            Some(Effect::Redeploy) | None if key != "platform.domain" && new.text("deployment.strategy") == "upgrade" => {
+                "an upgrade in place"
+            }
             Some(Effect::Redeploy) | None => "a redeploy",
         };
         let change =

@@ -98,9 +98,8 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             if nuke_pods && !ask_about_pods(&manager, yes).await? {
                 return Ok(exit::FAILED);
             }
-            let Some(stop_workflows) = ask_about_workflows(&manager, stop_workflows || yes).await? else {
-                return Ok(exit::FAILED);
-            };
+            let asked = if yes { Some(stop_workflows) } else { ask_about_workflows(&manager, stop_workflows).await? };
+            let Some(stop_workflows) = asked else { return Ok(exit::FAILED) };
             let mut options = options(&how);
             options.insert("no-hooks", Variant::from(no_hooks));
             options.insert("nuke-pods", Variant::from(nuke_pods));
@@ -195,7 +194,8 @@ async fn ask_about_workflows(manager: &ManagerProxy<'_>, stop: bool) -> zbus::Re
     if stop || running.is_empty() {
         return Ok(Some(stop));
     }
-    eprintln!("{} workflow pods are running: {}", running.len(), running.join(", "));
+    let are = if running.len() == 1 { "1 workflow pod is".to_owned() } else { format!("{} workflow pods are", running.len()) };
+    eprintln!("{are} running: {}", running.join(", "));
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         eprintln!("They are waited for as deployment.wait_for_workflows says; --stop-workflows does not wait.");
         return Ok(Some(false));
@@ -217,8 +217,8 @@ async fn ask_about_workflows(manager: &ManagerProxy<'_>, stop: bool) -> zbus::Re
 async fn ask_about_pods(manager: &ManagerProxy<'_>, yes: bool) -> zbus::Result<bool> {
     let running = published(manager).await?.running.unwrap_or_default();
     let mut question = format!(
-        "Up to {} pods of this platform are deleted by force, those that do not end by themselves: what they have not \
-         written to disk is lost.",
+        "Of the {} pods of this platform those that do not end by themselves in their time are deleted by force: what \
+         they have not written to disk is lost.",
         running.pods.len()
     );
     if !running.strangers.is_empty() {

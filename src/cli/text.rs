@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::agent::publish::{JobView, Published};
-use crate::ledger::{FinishedJob, PageTimes, StepRecord};
+use crate::ledger::{FinishedJob, JobKind, PageTimes, StepRecord};
 use crate::state::{Condition, Phase, Status};
 
 /// Reads a time span such as `90m`.
@@ -116,7 +116,7 @@ pub fn finished_line(job: &FinishedJob) -> String {
     let span = job.finished.duration_since(job.created).as_secs();
     let said = [&job.error, &job.report].into_iter().find(|text| !text.is_empty());
     let said = said.map(|text| format!(": {text}")).unwrap_or_default();
-    let page = page(&job.page).map(|page| format!(" ({page})")).unwrap_or_default();
+    let page = page_of(job).map(|page| format!(" ({page})")).unwrap_or_default();
     format!("{} {} {} after {span} s{page}{said}", job.id, job.kind.as_str(), job.result.as_str())
 }
 
@@ -129,6 +129,11 @@ fn page(page: &PageTimes) -> Option<String> {
     }
 }
 
+/// The same of a job that ended; that an undeploy ends with no page is no news.
+fn page_of(job: &FinishedJob) -> Option<String> {
+    page(&job.page).filter(|_| job.kind == JobKind::Deploy)
+}
+
 fn by(requester: Option<u32>, session: &str) -> String {
     match (requester, session) {
         (None, _) => "the agent".to_owned(),
@@ -137,10 +142,12 @@ fn by(requester: Option<u32>, session: &str) -> String {
     }
 }
 
-fn steps(out: &mut String, steps: &[StepRecord]) {
-    for step in steps {
+fn steps(out: &mut String, steps: &[StepRecord], running: bool) {
+    for (number, step) in steps.iter().enumerate() {
+        let running = running && number + 1 == steps.len();
         let end = match step.finished {
             Some(finished) => format!("{} s", finished.duration_since(step.started).as_secs()),
+            None if running => "it runs".to_owned(),
             None => "no end was seen".to_owned(),
         };
         line(out, "ran", &format!("{}: {} ({end})", step.unit, step.what));
@@ -163,7 +170,7 @@ pub fn running_job(job: &JobView) -> String {
     if let Some(page) = page(&job.page) {
         line(&mut out, "page", &page);
     }
-    steps(&mut out, &job.steps);
+    steps(&mut out, &job.steps, true);
     let cancel = if job.cancel_means.is_empty() { "it cannot be canceled now" } else { &job.cancel_means };
     line(&mut out, "cancel", cancel);
     out
@@ -194,10 +201,10 @@ pub fn finished_job(job: &FinishedJob) -> String {
     if let Some(generation) = job.put_back {
         line(&mut out, "way back", &format!("generation {generation} was put back"));
     }
-    if let Some(page) = page(&job.page) {
+    if let Some(page) = page_of(job) {
         line(&mut out, "page", &page);
     }
-    steps(&mut out, &job.steps);
+    steps(&mut out, &job.steps, false);
     line(&mut out, "log", &format!("kaapanactl logs {}", job.id));
     out
 }
@@ -234,6 +241,7 @@ pub fn why(published: &Published, plan: &serde_json::Value) -> String {
     let steps = list("steps");
     match steps.first().and_then(serde_json::Value::as_str) {
         Some(step) => line(&mut out, "so", step),
+        None if published.job.is_some() => line(&mut out, "so", "the job's next event is waited for"),
         None if published.holds.is_empty() => line(&mut out, "so", "nothing is to be done"),
         None => line(&mut out, "so", "nothing is done, because of"),
     }
@@ -263,7 +271,7 @@ pub fn history(published: &Published) -> String {
         let said: Vec<&str> =
             [&job.reason, &job.error, &job.report].into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
         let mut why = said.join("; ");
-        if let Some(page) = page(&job.page) {
+        if let Some(page) = page_of(job) {
             why = format!("{why} ({page})");
         }
         table.add_row([
@@ -301,6 +309,9 @@ pub fn plan(document: &serde_json::Value) -> String {
     }
     if list("steps").is_empty() {
         line(&mut out, "next", "nothing");
+    }
+    for step in list("would") {
+        line(&mut out, "would", step.as_str().unwrap_or_default());
     }
     for hold in list("holds") {
         line(&mut out, "held back", &format!("{}: {}", text(&hold, "reason"), text(&hold, "message")));

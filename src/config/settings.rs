@@ -162,6 +162,19 @@ impl Settings {
         if name == "admin" { plain.to_owned() } else { format!("{}{plain}", self.prefix()) }
     }
 
+    /// These settings, with the keys that steer the agent as they are in `other`.
+    #[must_use]
+    pub fn with_agent_keys(&self, other: &Self) -> Self {
+        let mut settings = self.clone();
+        for key in keys::KEYS.iter().filter(|key| key.effect == keys::Effect::Agent) {
+            match other.values.get(key.path) {
+                Some(value) => settings.values.insert(key.path.to_owned(), value.clone()),
+                None => settings.values.remove(key.path),
+            };
+        }
+        settings
+    }
+
     /// The platform's namespaces, that of its root release aside.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {

@@ -72,13 +72,13 @@ impl Ownership {
             .pods
             .values()
             .map(AsRef::as_ref)
-            .filter(|pod| pod.active && !pod.deleting && self.is_of_workflows(&pod.namespace) && !of_a_workload(pod))
+            .filter(|pod| pod.active && pod.deleting.is_none() && self.is_of_workflows(&pod.namespace) && !of_a_workload(pod))
             .collect()
     }
 
     /// Releases, and pods of no release of the platform, in its namespaces: not ours.
     #[must_use]
-    pub fn strangers(&self, cluster: &ClusterView, namespaces: &[String]) -> Vec<String> {
+    pub fn strangers(&self, cluster: &ClusterView, namespaces: &[String], leftovers: &BTreeSet<ObjectId>) -> Vec<String> {
         let ours = self.releases(cluster);
         let brought: BTreeSet<&ObjectId> = ours.iter().flat_map(|release| &release.objects).map(|object| &object.id).collect();
         let releases = cluster
@@ -90,21 +90,22 @@ impl Ownership {
             .pods
             .values()
             .filter(|pod| pod.active && namespaces.contains(&pod.namespace))
-            .filter(|pod| pod.owner.as_ref().is_none_or(|owner| !brought.contains(owner)))
+            .filter(|pod| pod.owner.as_ref().is_none_or(|owner| !brought.contains(owner) && !leftovers.contains(owner)))
             .map(|pod| format!("Pod {}/{}", pod.namespace, pod.name));
         releases.chain(pods).collect()
     }
 
-    /// The pods of workloads that the platform's releases bring.
+    /// The pods of workloads that the platform's releases bring, and those that are left
+    /// of what was taken down.
     #[must_use]
-    pub fn pods<'c>(&self, cluster: &'c ClusterView) -> Vec<&'c Pod> {
+    pub fn pods<'c>(&self, cluster: &'c ClusterView, leftovers: &BTreeSet<ObjectId>) -> Vec<&'c Pod> {
         let ours = self.releases(cluster);
         let brought: BTreeSet<&ObjectId> = ours.iter().flat_map(|release| &release.objects).map(|object| &object.id).collect();
         cluster
             .pods
             .values()
             .map(AsRef::as_ref)
-            .filter(|pod| pod.owner.as_ref().is_some_and(|owner| brought.contains(owner)))
+            .filter(|pod| pod.owner.as_ref().is_some_and(|owner| brought.contains(owner) || leftovers.contains(owner)))
             .collect()
     }
 

@@ -146,6 +146,33 @@ pub enum StepKind {
     },
 }
 
+/// What a person said about how a job is done; it holds for the tries that follow by
+/// themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JobOptions {
+    /// Uninstall without the charts' hooks.
+    pub no_hooks: bool,
+    /// A change of identity is meant.
+    pub accept_identity_change: bool,
+    /// First revisions which are stuck are given up.
+    pub unlock: bool,
+    /// Pods that do not end are deleted by force.
+    pub nuke_pods: bool,
+    /// Workflows are not waited for.
+    pub stop_workflows: bool,
+}
+
+/// A release that one of the agent's own units worked on without being seen to end well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// Namespace and name.
+    pub release: (String, String),
+    /// When the unit was started.
+    pub from: Timestamp,
+    /// When it was known to have ended.
+    pub until: Option<Timestamp>,
+}
+
 /// A unit that ran for a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -237,22 +264,12 @@ pub struct Job {
     pub takedown: Option<TakeDown>,
     /// The unit that runs for it.
     pub step: Option<RunningStep>,
-    /// Uninstall without the charts' hooks.
-    pub no_hooks: bool,
-    /// A person accepted a change of identity.
-    pub accept_identity_change: bool,
-    /// A person accepted that first revisions which are stuck are uninstalled.
+    /// What a person said about how it is done.
     #[serde(default)]
-    pub unlock: bool,
-    /// A person accepted that pods are deleted by force.
-    #[serde(default)]
-    pub nuke_pods: bool,
+    pub options: JobOptions,
     /// The pods that were deleted by force, by uid.
     #[serde(default)]
     pub nuked: Vec<String>,
-    /// Workflows are not waited for.
-    #[serde(default)]
-    pub stop_workflows: bool,
     /// Since when workflows are waited for.
     #[serde(default)]
     pub waiting_since: Option<Timestamp>,
@@ -279,9 +296,9 @@ pub struct Job {
     pub steps: Vec<StepRecord>,
     /// How many units it has started, so that names never repeat.
     pub units: u32,
-    /// How many of these belong to what failed before the way back was taken.
+    /// Helm was told to install or upgrade.
     #[serde(default)]
-    pub units_before: u32,
+    pub installing: bool,
     /// How many of them were lost without a result.
     pub lost: u32,
     /// The unit it started last.
@@ -354,6 +371,8 @@ pub enum Cause {
     Images,
     /// Helm or the platform failed: a person looks.
     Platform,
+    /// Objects of what was taken down do not go.
+    Leftovers,
     /// A person ended it.
     Canceled,
 }
@@ -377,6 +396,15 @@ pub struct Failure {
     pub cause: Cause,
     /// How many jobs failed in a row with this intent.
     pub attempts: u32,
+    /// The generation that was tried.
+    #[serde(default)]
+    pub generation: u64,
+    /// What the job was told; it holds for the next try.
+    #[serde(default)]
+    pub options: JobOptions,
+    /// The last good deployment was put back, or that failed, too.
+    #[serde(default)]
+    pub turned_back: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -416,7 +444,9 @@ impl Job {
         match self.stage {
             Stage::Prepare => false,
             Stage::TakeDown => self.way_back.is_some() || self.takedown.is_some(),
-            Stage::Install | Stage::Follow => true,
+            // An upgrade in place begins with helm.
+            Stage::Install => self.upgrade_from.is_none() || self.installing,
+            Stage::Follow => true,
         }
     }
 }
@@ -450,13 +480,13 @@ impl StepKind {
 impl std::fmt::Display for StepKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Install => write!(f, "helm installs the chart"),
-            Self::Upgrade => write!(f, "helm upgrades to the chart"),
-            Self::Uninstall { namespace, release, no_hooks: false } => write!(f, "helm uninstalls {namespace}/{release}"),
+            Self::Install => write!(f, "helm install of the chart"),
+            Self::Upgrade => write!(f, "helm upgrade to the chart"),
+            Self::Uninstall { namespace, release, no_hooks: false } => write!(f, "helm uninstall of {namespace}/{release}"),
             Self::Uninstall { namespace, release, no_hooks: true } => {
-                write!(f, "helm uninstalls {namespace}/{release} without hooks")
+                write!(f, "helm uninstall of {namespace}/{release} without hooks")
             }
-            Self::PreTakedown { program } => write!(f, "the site's program {} runs", program.display()),
+            Self::PreTakedown { program } => write!(f, "the site's program {}", program.display()),
         }
     }
 }

@@ -20,8 +20,8 @@ use crate::config::values::Values;
 use crate::health::platform::Ownership;
 use crate::state::{Chart, DiskIdentity, ObjectId};
 pub use job::{
-    Cause, Failure, FinishedJob, Job, JobFailure, JobKind, JobResult, PageTimes, Prepared, RunningStep, Stage, StepKind,
-    StepRecord, TakeDown, WayBack,
+    Cause, Failure, FinishedJob, Job, JobFailure, JobKind, JobOptions, JobResult, PageTimes, Prepared, RunningStep, Stage,
+    StepKind, StepRecord, TakeDown, Unfinished, WayBack,
 };
 pub use store::{LedgerError, LedgerStore};
 
@@ -150,6 +150,13 @@ pub struct Deployed {
     pub installed: bool,
     /// Everything became healthy once.
     pub healthy: bool,
+    /// Something of it was taken down.
+    #[serde(default)]
+    pub partial: bool,
+    /// When its release was made, at the earliest and at the latest: one of another time
+    /// is another's.
+    #[serde(default)]
+    pub made: Option<(Timestamp, Option<Timestamp>)>,
     /// When it was installed.
     pub at: Timestamp,
 }
@@ -190,10 +197,13 @@ pub struct Ledger {
     pub deployed: Option<Deployed>,
     /// What was installed and healthy before: the way back. An undeploy ends it.
     pub previous: Option<Deployed>,
-    /// Releases the agent's own units worked on without being seen to end well, by
-    /// namespace and name: what is unfinished there is nobody else's work.
+    /// Releases the agent's own units worked on without being seen to end well: what is
+    /// unfinished there is nobody else's work.
     #[serde(default)]
-    pub unfinished: BTreeSet<(String, String)>,
+    pub unfinished: Vec<Unfinished>,
+    /// Objects of what was taken down that were not seen to be gone.
+    #[serde(default)]
+    pub leftovers: BTreeSet<ObjectId>,
     /// The identity of the last installation, also after an undeploy.
     pub identity: Option<Identity>,
     /// File systems of the data directories, by path, recorded at the first good deployment.
@@ -219,7 +229,8 @@ impl Default for Ledger {
             history: Vec::new(),
             deployed: None,
             previous: None,
-            unfinished: BTreeSet::new(),
+            unfinished: Vec::new(),
+            leftovers: BTreeSet::new(),
             identity: None,
             disks: BTreeMap::new(),
             failure: None,
@@ -264,6 +275,9 @@ impl Ledger {
         let id = self.next_job;
         self.next_job += 1;
         let no_hooks = settings.flag("deployment.no_hooks");
+        // The agent's own next try is made as a person wanted the last one.
+        let again = |failure: &&Failure| requester.is_none() && failure.kind == kind && failure.generation == self.generation;
+        let options = self.failure.as_ref().filter(again).map(|failure| failure.options).unwrap_or_default();
         self.job = Some(Job {
             id,
             kind,
@@ -281,12 +295,8 @@ impl Ledger {
             in_hand: None,
             takedown: None,
             step: None,
-            no_hooks,
-            accept_identity_change: false,
-            unlock: false,
-            nuke_pods: false,
+            options: JobOptions { no_hooks: options.no_hooks || no_hooks, ..options },
             nuked: Vec::new(),
-            stop_workflows: false,
             waiting_since: None,
             pre_takedown_done: false,
             upgrade_from: None,
@@ -296,7 +306,7 @@ impl Ledger {
             page: PageTimes::default(),
             steps: Vec::new(),
             units: 0,
-            units_before: 0,
+            installing: false,
             lost: 0,
             last_unit: String::new(),
             labelled: false,
@@ -331,6 +341,9 @@ impl Ledger {
                     tail: failure.tail,
                     cause: failure.cause,
                     attempts,
+                    generation: job.asked_generation,
+                    options: job.options,
+                    turned_back: job.way_back.is_some(),
                     at: now,
                 });
             }
@@ -347,6 +360,10 @@ impl Ledger {
         if (job.kind, result) == (JobKind::Undeploy, JobResult::Done) {
             self.deployed = None;
             self.previous = None;
+            self.leftovers.clear();
+        }
+        if job.step.is_some() {
+            self.end_unfinished(now);
         }
         let finished = FinishedJob {
             id: job.id,
@@ -374,17 +391,39 @@ impl Ledger {
 
     /// Notes what is to be taken down.
     pub fn begin_take_down(&mut self, releases: Vec<(String, String)>, objects: Vec<ObjectId>, now: Timestamp) {
+        self.leftovers.extend(objects.iter().cloned());
         if let Some(job) = self.job.as_mut() {
             job.takedown = Some(TakeDown { releases, uninstalled: Vec::new(), objects, since: Some(now) });
         }
     }
 
+    /// A hook failed: what is left is taken down without them.
+    pub fn skip_hooks(&mut self, invocation: &str, now: Timestamp) -> Option<String> {
+        self.record_unit(invocation, now);
+        self.end_unfinished(now);
+        let job = self.job.as_mut()?;
+        job.options.no_hooks = true;
+        Some(job.step.take()?.unit)
+    }
+
+    /// The unit that worked last is known to have ended, not to have ended well.
+    fn end_unfinished(&mut self, now: Timestamp) {
+        for unfinished in self.unfinished.iter_mut().filter(|unfinished| unfinished.until.is_none()) {
+            unfinished.until = Some(now);
+        }
+        if let Some(deployed) = self.deployed.as_mut()
+            && let Some((_, until @ None)) = deployed.made.as_mut()
+        {
+            *until = Some(now);
+        }
+    }
+
     /// Goes on to an upgrade in place of what is there.
-    pub fn begin_upgrade(&mut self, from: String, now: Timestamp) {
+    pub fn begin_upgrade(&mut self, from: String) {
         if let Some(job) = self.job.as_mut() {
             job.upgrade_from = Some(from);
+            job.stage = Stage::Install;
         }
-        self.advance(Stage::Install, now);
     }
 
     /// Notes a unit before it is started, and returns its name. What is about to be
@@ -394,13 +433,21 @@ impl Ledger {
         let name = what.name();
         job.units += 1;
         let unit = format!("kaapana-job-{}-{name}-{}.service", job.id, job.units);
-        if matches!(what, StepKind::Install | StepKind::Upgrade) {
-            let deployed = installing(job, now)?;
-            self.identity = Some(deployed.identity.clone());
-            self.deployed = Some(deployed);
-        }
+        let begun = match what {
+            StepKind::Install | StepKind::Upgrade => {
+                job.installing = true;
+                let mut deployed = installing(job, now)?;
+                if what == StepKind::Upgrade {
+                    deployed.made = self.deployed.as_ref().and_then(|before| before.made);
+                }
+                Some(deployed)
+            }
+            _ => None,
+        };
         if !matches!(what, StepKind::PreTakedown { .. }) {
-            self.unfinished.insert(release_of(job, &what));
+            let release = release_of(job, &what);
+            self.unfinished.retain(|known| known.release != release);
+            self.unfinished.push(Unfinished { release, from: now, until: None });
         }
         job.steps.push(StepRecord {
             unit: unit.clone(),
@@ -410,7 +457,17 @@ impl Ledger {
             finished: None,
         });
         job.last_unit.clone_from(&unit);
+        let uninstalls = matches!(what, StepKind::Uninstall { .. });
         job.step = Some(RunningStep { unit: unit.clone(), what, started: now });
+        if let Some(deployed) = self.deployed.as_mut().filter(|_| uninstalls) {
+            deployed.partial = true;
+        }
+        if let Some(begun) = begun {
+            self.identity = Some(begun.identity.clone());
+            // What an upgrade replaces is the way back.
+            self.forget_deployed();
+            self.deployed = Some(begun);
+        }
         Some(unit)
     }
 
@@ -419,14 +476,18 @@ impl Ledger {
         self.record_unit(invocation, now);
         let job = self.job.as_mut()?;
         let step = job.step.take()?;
-        self.unfinished.remove(&release_of(job, &step.what));
+        let release = release_of(job, &step.what);
+        self.unfinished.retain(|known| known.release != release);
         match step.what {
             StepKind::Install | StepKind::Upgrade if success => {
                 job.stage = Stage::Follow;
-                self.note_installed();
+                self.note_installed(now);
             }
             StepKind::Install | StepKind::Upgrade => {}
-            StepKind::PreTakedown { .. } => job.pre_takedown_done |= success,
+            StepKind::PreTakedown { .. } => {
+                job.pre_takedown_done |= success;
+                job.in_hand = Some(now);
+            }
             StepKind::Uninstall { namespace, release, .. } => {
                 if let Some(down) = job.takedown.as_mut() {
                     down.uninstalled.push((namespace, release));
@@ -447,7 +508,8 @@ impl Ledger {
     }
 
     /// A unit vanished without a result.
-    pub fn forget_unit(&mut self) {
+    pub fn forget_unit(&mut self, now: Timestamp) {
+        self.end_unfinished(now);
         if let Some(job) = self.job.as_mut() {
             job.step = None;
             job.lost += 1;
@@ -457,13 +519,15 @@ impl Ledger {
     /// The last good deployment is to be put back: the job goes on with its chart,
     /// values and settings, and takes down what failed first.
     pub fn turn_back(&mut self, failure: JobFailure, now: Timestamp) {
+        self.end_unfinished(now);
         let (Some(job), Some(previous)) = (self.job.as_mut(), &self.previous) else { return };
         let Some(settings) = &previous.settings else { return };
         let known = job.way_back.take();
         let attempts = known.as_ref().map_or(0, |way| way.attempts) + 1;
         let (failure, intent) = known.map_or((failure, job.intent.clone()), |way| (way.failure, way.intent));
         job.way_back = Some(WayBack { failure, intent, generation: previous.generation, attempts });
-        job.settings = settings.clone();
+        // How the agent works is as the site wants it now.
+        job.settings = settings.with_agent_keys(&job.settings);
         job.intent = Some(previous.intent.clone());
         job.generation = previous.generation;
         job.prepared = Some(Prepared {
@@ -479,7 +543,25 @@ impl Ledger {
         job.in_hand = Some(now);
         (job.takedown, job.step, job.upgrade_from, job.fault) = (None, None, None, None);
         (job.healthy_since, job.failing_since) = (None, None);
-        (job.units_before, job.lost) = (job.units, 0);
+        (job.installing, job.lost) = (false, 0);
+    }
+
+    /// A job of the agent's own that puts the last good deployment back, because the try
+    /// that was to follow a failure cannot be made.
+    pub fn start_way_back(&mut self, reason: String, now: Timestamp) {
+        let Some(failure) = self.failure.clone() else { return };
+        let Some(job) = self.start_job(failure.kind, reason, None, now) else { return };
+        job.intent.clone_from(&failure.intent);
+        let Failure { reason, message, tail, cause, .. } = failure;
+        self.turn_back(JobFailure { result: JobResult::Failed, reason, message, tail, cause }, now);
+    }
+
+    /// Workflows are waited for, or no longer: the job's time counts anew then.
+    pub fn note_waiting(&mut self, since: Option<Timestamp>, now: Timestamp) {
+        if let Some(job) = self.job.as_mut() {
+            job.waiting_since = since;
+            job.in_hand = Some(now);
+        }
     }
 
     /// An action of the running job failed.
@@ -505,32 +587,40 @@ impl Ledger {
         match stage {
             Stage::TakeDown => job.in_hand = Some(now),
             // The take-down is over: what was there is the way back.
-            Stage::Install => self.forget_deployed(),
+            Stage::Install => {
+                self.leftovers.clear();
+                self.forget_deployed();
+            }
             // The installation ended while the agent was away.
-            Stage::Follow => self.note_installed(),
+            Stage::Follow => self.note_installed(now),
             Stage::Prepare => {}
         }
     }
 
-    fn note_installed(&mut self) {
+    fn note_installed(&mut self, now: Timestamp) {
         if let Some(deployed) = self.deployed.as_mut() {
             deployed.installed = true;
+            if let Some((_, until @ None)) = deployed.made.as_mut() {
+                *until = Some(now);
+            }
         }
     }
 
     /// The platform became healthy after its job had given up.
     pub fn recovered(&mut self) {
-        self.failure = None;
-        if let Some(deployed) = self.deployed.as_mut() {
-            deployed.healthy = true;
-        }
+        let Some(deployed) = self.deployed.as_mut() else { return };
+        deployed.healthy = true;
+        // What failed with another intent has failed all the same.
+        let other = |failure: &mut Failure| failure.intent.as_ref().is_some_and(|intent| !intent.matches(&deployed.intent));
+        self.failure = self.failure.take_if(other);
     }
 
     /// What was installed is down; it stays as the way back when it was healthy once.
     fn forget_deployed(&mut self) {
-        if let Some(deployed) = self.deployed.take()
+        if let Some(mut deployed) = self.deployed.take()
             && deployed.healthy
         {
+            deployed.partial = false;
             self.previous = Some(deployed);
         }
     }
@@ -562,6 +652,8 @@ fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
         images: prepared.images.clone(),
         installed: false,
         healthy: false,
+        partial: false,
+        made: Some((at, None)),
         at,
     })
 }

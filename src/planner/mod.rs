@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::config::Settings;
 use crate::health::platform::{self, Ownership, PlatformHealth};
-use crate::ledger::{Desired, Ledger};
+use crate::ledger::{Deployed, Desired, Ledger};
 use crate::state::{Chart, Condition, Disks, Node, Phase, Severity, Snapshot, Status};
 pub use step::{Hold, Plan, Step};
 
@@ -71,6 +71,13 @@ impl Inputs<'_> {
             .disks
             .fresh()
             .filter(|disks| disks.fast.path == settings.fast_dir() && disks.slow.path == settings.slow_dir())
+    }
+
+    /// Is nothing (whole) of the platform there, while a last good deployment could be?
+    #[must_use]
+    pub fn way_back(&self) -> Option<&Deployed> {
+        let gone = self.ledger.deployed.as_ref().is_none_or(|deployed| !deployed.installed);
+        self.ledger.previous.as_ref().filter(|good| gone && good.settings.is_some())
     }
 
     /// Pods of workflows that run: people's work, which a take-down would end.

@@ -373,7 +373,7 @@ fn platform(inputs: &Inputs<'_>, list: &mut List) {
             Severity::Info,
             Status::False,
             &failure.reason,
-            format!("{} job {} failed: {}{tail}", failure.kind.as_str(), failure.job, failure.message),
+            format!("{}{tail}", release::failure_told(failure)),
             release::failure_advice(failure),
         );
     } else if inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.healthy) {

@@ -27,6 +27,9 @@ pub fn any_machine() -> Machine {
     }
 }
 
+/// How much the clock of helm's times may differ from when its unit was seen.
+const SLACK: SignedDuration = SignedDuration::from_secs(5);
+
 /// Is there no table of values for the configured version?
 #[must_use]
 pub fn unsupported(settings: &Settings) -> Option<UnsupportedVersion> {
@@ -97,8 +100,19 @@ fn converge(
     if let Some(hold) = other_identity(inputs, settings) {
         return held(inputs, health, vec![hold], Phase::Blocked);
     }
+    // The old one may become healthy after its job gave up, whatever is wished now.
+    if deployed.installed
+        && !deployed.healthy
+        && !deployed.partial
+        && health.is_some_and(|health| health.level() <= Level::Suspended)
+    {
+        let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Progressing, String::new()));
+        return with_pause(inputs, Plan::rest(phase, summary).steps(vec![Step::NoteRecovered]));
+    }
     let difference = if !deployed.installed {
         Some("the last installation did not end well".to_owned())
+    } else if deployed.partial {
+        Some("a part of it was taken down".to_owned())
     } else if root_is_gone(inputs, deployed) {
         Some("the root release is gone".to_owned())
     } else {
@@ -111,21 +125,29 @@ fn converge(
         }
         return settled(inputs, deployed, health);
     };
-    if settings.text("agent.on_change") == "plan" && deployed.installed {
+    let step = Step::StartJob { kind: JobKind::Deploy, reason: difference.clone() };
+    // What failed is not offered as if it were new.
+    let failed = failure_of(inputs, JobKind::Deploy, Some(wanted)).is_some_and(|failure| retry(inputs, failure) == Retry::Never);
+    if failed {
+        return guarded(inputs, JobKind::Deploy, Some(wanted), step, conditions, health);
+    }
+    let whole = deployed.installed && !deployed.partial;
+    if settings.text("agent.on_change") == "plan" && whole {
         let hold = Hold::new(
             "ChangePlanned",
             format!("{difference}; agent.on_change is \"plan\""),
             "kaapanactl plan shows it, kaapanactl deploy does it",
         );
         let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
-        return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]));
+        let would = outlook(inputs, JobKind::Deploy, step);
+        return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]).would(would));
     }
     if let Some((hold, opens)) = outside_window(inputs, settings) {
         let hold = Hold { message: format!("{difference}; {}", hold.message), ..hold };
         let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
-        return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]).wake(opens));
+        let would = outlook(inputs, JobKind::Deploy, step);
+        return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]).would(would).wake(opens));
     }
-    let step = Step::StartJob { kind: JobKind::Deploy, reason: difference };
     guarded(inputs, JobKind::Deploy, Some(wanted), step, conditions, health)
 }
 
@@ -134,7 +156,11 @@ fn converge(
 #[must_use]
 pub fn outside_window(inputs: &Inputs<'_>, settings: &Settings) -> Option<(Hold, Option<Timestamp>)> {
     // What is down already is not spared by waiting.
-    let runs = inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.installed && !root_is_gone(inputs, deployed));
+    let runs = inputs
+        .ledger
+        .deployed
+        .as_ref()
+        .is_some_and(|deployed| deployed.installed && !deployed.partial && !root_is_gone(inputs, deployed));
     if !runs || settings.text("agent.on_change") != "window" {
         return None;
     }
@@ -193,7 +219,12 @@ pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
     let before = inputs.ledger.job.as_ref().and_then(|job| job.upgrade_from.as_ref());
     let previous = inputs.ledger.previous.as_ref().map(|previous| &previous.description);
     let known = [Some(&deployed.description), before, previous];
-    let ours = root.status != "deployed" || known.contains(&Some(&root.description));
+    let ours = match (root.status.as_str(), deployed.made, root.made) {
+        ("deployed", ..) => known.contains(&Some(&root.description)),
+        // Helm says its own then; when it was made tells it from another's.
+        (_, Some((from, until)), Some(made)) => made + SLACK >= from && until.is_none_or(|until| made <= until + SLACK),
+        _ => true,
+    };
     (!ours).then(|| not_ours(root))
 }
 
@@ -223,10 +254,17 @@ pub fn refusal(inputs: &Inputs<'_>, settings: &Settings, accept_identity_change:
         None => stranger(inputs, settings),
         Some(deployed) => foreign_root(inputs, deployed),
     };
-    foreign.or_else(|| other_identity(inputs, settings).filter(|_| !accept_identity_change))
+    foreign.or_else(|| changed_identity(inputs, settings).filter(|_| !accept_identity_change))
 }
 
+/// Another identity that nobody has accepted. A person's word holds for the tries that
+/// follow by themselves.
 fn other_identity(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
+    let accepted = |failure: &Failure| failure.options.accept_identity_change && failure.generation == inputs.ledger.generation;
+    changed_identity(inputs, settings).filter(|_| !inputs.ledger.failure.as_ref().is_some_and(accepted))
+}
+
+fn changed_identity(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
     let recorded = inputs.ledger.identity.as_ref()?;
     let wanted = settings.identity();
     let changes: Vec<String> = wanted
@@ -264,9 +302,6 @@ fn mark_disks(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Step> {
 fn settled(inputs: &Inputs<'_>, deployed: &Deployed, health: Option<&PlatformHealth>) -> Plan {
     let (phase, summary) =
         running_phase(inputs, health).unwrap_or((Phase::Degraded, format!("generation {} is installed", deployed.generation)));
-    if !deployed.healthy && health.is_some_and(|health| health.level() <= Level::Suspended) {
-        return with_pause(inputs, Plan::rest(phase, summary).steps(vec![Step::NoteRecovered]));
-    }
     if !deployed.healthy
         && let Some(failure) = failure_of(inputs, JobKind::Deploy, Some(&deployed.intent))
     {
@@ -281,6 +316,9 @@ fn running_phase(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Option
     let deployed = inputs.ledger.deployed.as_ref()?;
     if !deployed.installed {
         return None;
+    }
+    if deployed.partial {
+        return Some((Phase::Degraded, format!("generation {} was taken down in part", deployed.generation)));
     }
     if inputs.snapshot.cluster == crate::state::Observed::Pending {
         return Some((Phase::Progressing, "looking at the node".into()));
@@ -343,11 +381,36 @@ fn guarded(
         let what = format!("{} is not started: {}", kind.as_str(), step);
         let hold = Hold::new("Paused", what, "kaapanactl resume");
         let base = running_phase(inputs, health).unwrap_or((Phase::Blocked, "paused".into()));
-        return with_pause(inputs, Plan::rest(base.0, base.1).holds(vec![hold]));
+        let would = outlook(inputs, kind, step);
+        return with_pause(inputs, Plan::rest(base.0, base.1).holds(vec![hold]).would(would));
     }
-    let plan = held(inputs, health, holds, phase);
+    if let Some(plan) = go_back(inputs, kind, &holds) {
+        return plan;
+    }
+    let would = outlook(inputs, kind, step);
+    let plan = held(inputs, health, holds, phase).would(would);
     let wake = [plan.wake_at, wake].into_iter().flatten().min();
     plan.wake(wake)
+}
+
+/// A failure left the site with nothing, and the try that should follow is held: the
+/// last good deployment is put back meanwhile, unless the ground it needs is missing.
+fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Option<Plan> {
+    let failure = inputs.ledger.failure.as_ref()?;
+    let good = inputs.way_back().filter(|_| kind == JobKind::Deploy && !failure.turned_back)?;
+    let passing = match retry(inputs, failure) {
+        Retry::Now | Retry::Never => false,
+        Retry::At(_) => !matches!(failure.cause, Cause::Registry | Cause::Images),
+        Retry::WhenCauseIsGone => matches!(failure.cause, Cause::Api | Cause::Leftovers),
+    };
+    let only_the_new = holds.iter().all(|hold| matches!(hold.reason.as_str(), "chart.available" | "FailedBefore"));
+    if passing || !only_the_new || inputs.ledger.paused(inputs.now).is_some() {
+        return None;
+    }
+    let reason =
+        format!("nothing is installed, and generation {} cannot be tried: {}", inputs.ledger.generation, holds.first()?.message);
+    let summary = format!("generation {} is put back", good.generation);
+    Some(Plan::rest(Phase::Deploying, summary).steps(vec![Step::StartWayBack { reason }]))
 }
 
 /// The steps a job takes, as far as they can be foreseen.
@@ -424,9 +487,8 @@ fn failure_of<'l>(inputs: &Inputs<'l>, kind: JobKind, wanted: Option<&Intent>) -
     let failure = inputs.ledger.failure.as_ref()?;
     let same = match (&failure.intent, wanted) {
         (Some(a), Some(b)) => a.matches(b),
-        (None, None) => true,
-        // It failed before its intent was known: it counts for the same kind.
-        (None, Some(_)) => true,
+        // It failed before its intent was known, or has none: it counts for the same generation.
+        (None, _) => failure.generation == inputs.ledger.generation,
         (Some(_), None) => false,
     };
     (failure.kind == kind && same).then_some(failure)
@@ -447,6 +509,7 @@ fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
             let gone = served.is_some_and(|served| missing.iter().all(|kind| served.contains(kind)));
             return if gone { Retry::Now } else { Retry::WhenCauseIsGone };
         }
+        Cause::Leftovers => leftovers_are_gone(inputs),
         Cause::Api => api_is_back(inputs.snapshot),
         Cause::Interrupted => {
             // Not at once: what interrupted it may go on for a moment.
@@ -464,6 +527,16 @@ fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
     if gone { Retry::Now } else { Retry::WhenCauseIsGone }
 }
 
+/// Everything that was taken down is gone.
+fn leftovers_are_gone(inputs: &Inputs<'_>) -> bool {
+    let left = &inputs.ledger.leftovers;
+    inputs.snapshot.cluster.fresh().is_some_and(|cluster| {
+        let workloads = left.iter().filter(|id| id.kind != "PersistentVolumeClaim").any(|id| cluster.workloads.contains_key(id));
+        let pods = cluster.pods.values().any(|pod| pod.owner.as_ref().is_some_and(|owner| left.contains(owner)));
+        !workloads && !pods
+    })
+}
+
 /// The API server answers and the node is ready.
 #[must_use]
 pub fn api_is_back(snapshot: &Snapshot) -> bool {
@@ -473,11 +546,17 @@ pub fn api_is_back(snapshot: &Snapshot) -> bool {
 }
 
 fn failure_hold(failure: &Failure) -> Hold {
-    Hold::new(
-        "FailedBefore",
-        format!("{} job {} failed: {}: {}", failure.kind.as_str(), failure.job, failure.reason, failure.message),
-        failure_advice(failure),
-    )
+    Hold::new("FailedBefore", failure_told(failure), failure_advice(failure))
+}
+
+/// A failure in a sentence.
+#[must_use]
+pub fn failure_told(failure: &Failure) -> String {
+    let Failure { job, reason, message, .. } = failure;
+    match failure.cause {
+        Cause::Canceled => format!("{} job {job} was canceled: {message}", failure.kind.as_str()),
+        _ => format!("{} job {job} failed: {reason}: {message}", failure.kind.as_str()),
+    }
 }
 
 /// What helps after a failure.
@@ -492,6 +571,14 @@ pub fn failure_advice(failure: &Failure) -> String {
             "import them with microk8s images import FILE.tar, or set deployment.offline = false; the agent looks again, or {by_hand}"
         ),
         Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),
+        Cause::Leftovers => format!("the agent goes on when they are gone; or {by_hand}"),
+        Cause::Platform if failure.kind == JobKind::Undeploy && failure.reason == "HelmFailed" => {
+            format!("{by_hand}; kaapanactl undeploy --no-hooks takes it down without the charts' hooks")
+        }
+        Cause::Platform if failure.reason == "ReleaseStuck" => {
+            format!("kaapanactl {} --unlock gives it up; kaapanactl logs {}", failure.kind.as_str(), failure.job)
+        }
+        Cause::Platform if failure.turned_back => format!("mend the configuration or take the change back; or {by_hand}"),
         Cause::Interrupted | Cause::Platform => by_hand,
         Cause::Canceled => format!("kaapanactl {} does it after all", failure.kind.as_str()),
     }

@@ -52,8 +52,18 @@ pub enum Step {
         /// Its path.
         program: PathBuf,
     },
-    /// Note that workflows are waited for from now on.
-    NoteWaiting,
+    /// Note since when workflows are waited for, or that they no longer are.
+    NoteWaiting(Option<Timestamp>),
+    /// Note that an action or a unit failed, with the cause as it is seen now.
+    NoteFault(JobFailure),
+    /// A hook failed in the middle of a take-down: take note and go on without hooks.
+    SkipHooks,
+    /// Start a job that puts the last good deployment back: the try that should follow
+    /// a failure cannot be made.
+    StartWayBack {
+        /// Why.
+        reason: String,
+    },
     /// Go on to an upgrade in place.
     BeginUpgrade {
         /// What the root release says of its maker now.
@@ -152,7 +162,10 @@ impl Step {
             Self::Uninstall { .. } => "uninstall",
             Self::DeletePods { .. } => "delete-pods",
             Self::RunSiteProgram { .. } => "run-site-program",
-            Self::NoteWaiting => "note-waiting",
+            Self::NoteWaiting(_) => "note-waiting",
+            Self::NoteFault(_) => "note-fault",
+            Self::SkipHooks => "skip-hooks",
+            Self::StartWayBack { .. } => "start-way-back",
             Self::BeginUpgrade { .. } => "begin-upgrade",
             Self::Upgrade => "upgrade",
             Self::TurnBack { .. } => "turn-back",
@@ -183,7 +196,11 @@ impl std::fmt::Display for Step {
             }
             Self::DeletePods { pods } => write!(f, "delete {} pods by force", pods.len()),
             Self::RunSiteProgram { program } => write!(f, "run the site's program {}", program.display()),
-            Self::NoteWaiting => write!(f, "note that workflows are waited for"),
+            Self::NoteWaiting(Some(_)) => write!(f, "note that workflows are waited for"),
+            Self::NoteWaiting(None) => write!(f, "note that no workflow is waited for any more"),
+            Self::NoteFault(fault) => write!(f, "take note of a failure ({})", fault.reason),
+            Self::SkipHooks => write!(f, "go on without the charts' hooks"),
+            Self::StartWayBack { reason } => write!(f, "start a job: put the last good deployment back ({reason})"),
             Self::BeginUpgrade { .. } => write!(f, "go on to an upgrade in place"),
             Self::Upgrade => write!(f, "upgrade to the chart"),
             Self::TurnBack { failure } => write!(f, "put the last good deployment back ({})", failure.reason),
@@ -239,6 +256,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is not done, and why.
     pub holds: Vec<Hold>,
+    /// The steps that would be taken if nothing held them back.
+    pub would: Vec<Step>,
     /// When to look again at the latest, if nothing happens before.
     pub wake_at: Option<Timestamp>,
     /// What every check says.
@@ -256,6 +275,7 @@ impl Plan {
             summary: summary.into(),
             steps: Vec::new(),
             holds: Vec::new(),
+            would: Vec::new(),
             wake_at: None,
             conditions: Vec::new(),
             health: None,
@@ -273,6 +293,13 @@ impl Plan {
     #[must_use]
     pub fn holds(mut self, holds: Vec<Hold>) -> Self {
         self.holds = holds;
+        self
+    }
+
+    /// With the steps that would be taken.
+    #[must_use]
+    pub fn would(mut self, steps: Vec<Step>) -> Self {
+        self.would = steps;
         self
     }
 

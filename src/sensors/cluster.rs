@@ -292,7 +292,7 @@ fn reduce_pod(pod: &core::Pod) -> Option<Reduced> {
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         active: !matches!(phase, Some("Succeeded" | "Failed")),
         health: workloads::pod(pod),
-        deleting: pod.metadata.deletion_timestamp.is_some(),
+        deleting: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         finalizers: pod.metadata.finalizers.clone().unwrap_or_default(),
     })))
 }

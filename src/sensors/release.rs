@@ -52,6 +52,8 @@ struct Stored {
 #[derive(Deserialize, Default)]
 struct Info {
     #[serde(default)]
+    first_deployed: String,
+    #[serde(default)]
     last_deployed: String,
     #[serde(default)]
     deleted: String,
@@ -97,6 +99,7 @@ pub fn from_labels(secret: &Secret) -> Option<Release> {
         revision: label("version")?.parse().ok()?,
         status: label("status")?,
         changed: None,
+        made: None,
         description: String::new(),
         chart: String::new(),
         chart_version: String::new(),
@@ -133,6 +136,7 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
         revision: stored.version,
         // While it is being uninstalled, `deleted` says since when.
         changed: stored.info.deleted.parse().or_else(|_| stored.info.last_deployed.parse()).ok(),
+        made: stored.info.first_deployed.parse().ok(),
         status: stored.info.status,
         description: stored.info.description,
         chart: stored.chart.metadata.name,

@@ -39,7 +39,8 @@ fn deploy(node: &Node, more: &str) {
 fn strangers_move_in(node: &Node) {
     chart(node, "stranger", "");
     node.ok("/snap/bin/microk8s.helm3 install stranger /tmp/stranger --namespace admin");
-    let image = node.ok(&format!("{KUBECTL} get deployment -n services minio -o jsonpath='{{.spec.template.spec.containers[0].image}}'"));
+    let image =
+        node.ok(&format!("{KUBECTL} get deployment -n services minio -o jsonpath='{{.spec.template.spec.containers[0].image}}'"));
     node.ok(&format!(
         "{KUBECTL} create deployment foreign -n services --image={} -- sleep 3600; {KUBECTL} create configmap foreign -n services; \
          {KUBECTL} wait deployment/foreign -n services --for condition=Available --timeout 60s",
@@ -115,7 +116,9 @@ fn with_a_pod_that_does_not_go(node: &Node) {
 fn by_force(node: &Node) {
     deploy(node, "[values]\n\"test.slowStop\" = true\n");
     let question = node.exits(1, "kaapanactl undeploy --nuke-pods </dev/null");
-    for words in ["pods of this platform are deleted by force", "left alone: release admin/stranger, Pod services/foreign-", "--yes"] {
+    for words in
+        ["pods of this platform are deleted by force", "left alone: release admin/stranger, Pod services/foreign-", "--yes"]
+    {
         assert!(question.contains(words), "{words} is missing in {question}");
     }
     assert!(node.wait("nothing was done", MOMENT, |_| true).job.is_none());
@@ -152,7 +155,9 @@ fn with_stuck_releases(node: &Node) {
     // While a helm works on it, it is left alone however long that takes.
     stuck(node, "leaving", "pre-delete", "uninstall");
     node.ok("kaapanactl undeploy --no-wait");
-    node.wait("helm runs", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.step.contains("admin/leaving is uninstalling and helm runs")));
+    node.wait("helm runs", MOMENT, |p| {
+        p.job.as_ref().is_some_and(|job| job.step.contains("admin/leaving is uninstalling and helm runs"))
+    });
     assert_eq!(node.wait("nothing was touched", MOMENT, |_| true).job.unwrap().stage, "prepare");
     node.ok("systemctl kill --signal=KILL stuck-leaving");
     // Nobody works on it any more: it goes without the hooks it hung at.
@@ -168,7 +173,10 @@ fn with_stuck_releases(node: &Node) {
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("ReleaseStuck") && ended.err.contains("kaapanactl undeploy --unlock"), "{}", ended.err);
     let published = node.wait("untouched", MOMENT, |p| p.job.is_none());
-    assert_eq!((published.history.last().unwrap().result, published.history.last().unwrap().stage.as_str()), (JobResult::Failed, "prepare"));
+    assert_eq!(
+        (published.history.last().unwrap().result, published.history.last().unwrap().stage.as_str()),
+        (JobResult::Failed, "prepare")
+    );
     let ended = node.run("kaapanactl undeploy --unlock");
     assert_eq!(ended.code, 0, "{}", ended.err);
     is_down(node);

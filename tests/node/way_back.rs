@@ -37,13 +37,17 @@ fn helm_fails(node: &Node) {
     node.configure(&config("[network]\nhttps_port = 40000\n"));
     let published = put_back(node, 2);
     let text = node.ok("kaapanactl job 2");
-    for words in ["provided port is not in the valid range", "generation 1 was put back", "the page was gone for", "helm installs"] {
+    for words in
+        ["provided port is not in the valid range", "generation 1 was put back", "the page was gone for", "helm installs"]
+    {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
     assert!(node.ok("kaapanactl history").contains("the page was gone for"));
     assert_eq!(published.generation, 2, "the configuration in force is the new one, and held");
     let why = node.ok("kaapanactl why");
-    for words in ["FailedBefore", "network.https_port: 443 -> 40000 forces a redeploy", "installed  generation 1", "asked by the agent"] {
+    for words in
+        ["FailedBefore", "network.https_port: 443 -> 40000 forces a redeploy", "installed  generation 1", "asked by the agent"]
+    {
         assert!(why.contains(words), "{words} is missing in\n{why}");
     }
     assert_eq!(node.helm_calls("install"), 3, "the good one, the failed one, the good one again");
@@ -91,7 +95,9 @@ fn people_and_the_sites_program_come_before_a_take_down() {
 
 /// A pod as the workflow engine starts them.
 fn start_workflow(node: &Node, name: &str) {
-    let image = node.ok("/snap/bin/microk8s.kubectl get deployment -n services minio -o jsonpath='{.spec.template.spec.containers[0].image}'");
+    let image = node.ok(
+        "/snap/bin/microk8s.kubectl get deployment -n services minio -o jsonpath='{.spec.template.spec.containers[0].image}'",
+    );
     node.ok(&format!(
         "/snap/bin/microk8s.kubectl run {name} -n project-admin --image={} --image-pull-policy=IfNotPresent --restart=Never \
          --command -- sleep 3600 && /snap/bin/microk8s.kubectl wait -n project-admin pod/{name} --for condition=Ready --timeout 60s",
@@ -101,7 +107,9 @@ fn start_workflow(node: &Node, name: &str) {
 
 fn workflows_are_waited_for(node: &Node) {
     start_workflow(node, "segmentation-1");
-    node.wait("the workflow is seen", MOMENT, |p| p.running.as_ref().is_some_and(|r| r.workflows == ["project-admin/segmentation-1"]));
+    node.wait("the workflow is seen", MOMENT, |p| {
+        p.running.as_ref().is_some_and(|r| r.workflows == ["project-admin/segmentation-1"])
+    });
     node.configure(&config_of("wait_for_workflows = \"10m\"\n", "[network]\nhttp_port = 8080\n"));
     let published = node.wait("it is waited for", MOMENT, |p| {
         p.job.as_ref().is_some_and(|job| job.step.contains("waiting for 1 workflow pods") && job.step.contains("segmentation-1"))
@@ -112,7 +120,10 @@ fn workflows_are_waited_for(node: &Node) {
     node.wait_healthy(2);
     // Asked for by hand: named, and not waited for when a person says so.
     start_workflow(node, "segmentation-2");
-    node.configure(&config_of("wait_for_workflows = \"10m\"\npre_takedown = \"/usr/local/sbin/before\"\n", "[network]\nhttp_port = 8081\n"));
+    node.configure(&config_of(
+        "wait_for_workflows = \"10m\"\npre_takedown = \"/usr/local/sbin/before\"\n",
+        "[network]\nhttp_port = 8081\n",
+    ));
     node.wait("it is waited for", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.step.contains("segmentation-2")));
     assert!(node.ok("kaapanactl cancel --yes 2>&1").contains("nothing was touched"));
     let published = node.wait("canceled", MOMENT, |p| p.job.is_none() && p.history.last().unwrap().result == JobResult::Canceled);
@@ -122,7 +133,11 @@ fn workflows_are_waited_for(node: &Node) {
 }
 
 fn the_sites_program_runs_first(node: &Node) {
-    std::fs::write(node.path("/usr/local/sbin/before"), "#!/bin/sh\nenv | sort >/run/before-env\necho 'the backup disk is full' >&2\nexit 3\n").unwrap();
+    std::fs::write(
+        node.path("/usr/local/sbin/before"),
+        "#!/bin/sh\nenv | sort >/run/before-env\necho 'the backup disk is full' >&2\nexit 3\n",
+    )
+    .unwrap();
     node.ok("chmod 0755 /usr/local/sbin/before");
     let uninstalls = node.helm_calls("uninstall");
     let ended = node.run("kaapanactl deploy --stop-workflows");
@@ -161,7 +176,10 @@ fn a_shutdown_is_inhibited_and_a_job_canceled(node: &Node) {
     let listed = node.ok(locks);
     assert!(listed.contains("kaapana-agent") && listed.contains("shutdown") && listed.contains("block"), "{listed}");
     let question = node.exits(1, "kaapanactl cancel </dev/null");
-    assert!(question.contains("is put back, which takes the platform down once more") && question.contains("--yes"), "{question}");
+    assert!(
+        question.contains("is put back, which takes the platform down once more") && question.contains("--yes"),
+        "{question}"
+    );
     assert!(node.exits(1, "kaapanactl undeploy --stop-workflows").contains("kaapanactl cancel"), "a conflict says what to do");
     assert!(node.ok("kaapanactl cancel --yes 2>&1").contains("is being canceled"));
     node.open_gate("install");

@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::{act, after, cluster, deadline, past, wait, way_back};
+use super::take_down::{Occupied, occupied, present};
+use super::{act, after, cluster, deadline, past, phase, wait, way_back};
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
 use crate::ledger::{Cause, Job, Stage};
@@ -44,7 +45,7 @@ fn found_release(job: &Job, own: &Ownership, found: &Release) -> Plan {
     let mine = found.description == job.description();
     match (mine, found.status.as_str()) {
         (true, "deployed") => act(job, "the chart is installed", Step::Advance { stage: Stage::Follow }),
-        _ if job.units > job.units_before => {
+        _ if job.installing => {
             let message = format!("the installation was interrupted and left {}/{} {}", own.namespace, own.root, found.status);
             act(job, "the installation was interrupted", Step::fail("Interrupted", message, Cause::Interrupted))
         }
@@ -58,7 +59,7 @@ fn found_release(job: &Job, own: &Ownership, found: &Release) -> Plan {
 /// The interlock once more, in the last moment before anything is written. What is
 /// not known is waited for.
 fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
-    let limit = deadline(job);
+    let limit = deadline(inputs, job);
     let unknown = |what: &str| {
         past(inputs, job, limit, what, Cause::Interrupted).unwrap_or_else(|| wait(job, format!("waiting: {what}"), limit))
     };
@@ -74,7 +75,9 @@ fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
         ];
         let bad = verdicts.into_iter().find(|verdict| verdict.status != Status::True)?;
         Some(match bad.status {
+            // On the way back there is nothing else to fall back on.
             Status::Unknown => unknown(&bad.message),
+            _ if job.way_back.is_some() && inputs.now < limit => unknown(&bad.message),
             _ => act(job, "the data disk went away", Step::fail(bad.reason, bad.message, Cause::Interrupted)),
         })
     })
@@ -82,10 +85,9 @@ fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
 
 /// Follows what was installed until everything is healthy.
 pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHealth>) -> Plan {
-    let limit = deadline(job);
-    let Some(health) = health else {
-        return past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
-            .unwrap_or_else(|| wait(job, format!("the platform cannot be seen: {}", inputs.snapshot.cluster.reason()), limit));
+    let limit = deadline(inputs, job);
+    let (Some(health), Ok(cluster)) = (health, cluster(inputs, job)) else {
+        return Plan::rest(phase(job), format!("the platform cannot be seen: {}", inputs.snapshot.cluster.reason()));
     };
     let summary = release::waiting_for(health);
     if health.level() <= Level::Suspended {
@@ -117,6 +119,19 @@ pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHea
         }
         (None, None) => {}
     }
+    // What a killed helm left pending does not become healthy by waiting.
+    let stuck = present(inputs, cluster)
+        .into_iter()
+        .find(|release| matches!(occupied(inputs, job, release), Occupied::Stuck | Occupied::Consent { .. }));
+    if let Some(release) = stuck {
+        let message = format!("the release {}/{} is {} and no helm works on it", release.namespace, release.name, release.status);
+        return act(job, summary, Step::fail("ReleaseStuck", message, Cause::Platform));
+    }
+    let stuck_at = present(inputs, cluster).into_iter().find_map(|release| match occupied(inputs, job, release) {
+        Occupied::Wait { until, .. } => until,
+        _ => None,
+    });
+    let wake = stuck_at.map_or(limit, |at| at.min(limit));
     past(inputs, job, limit, &format!("not healthy before the deadline: {summary}"), Cause::Platform)
-        .unwrap_or_else(|| wait(job, summary, limit))
+        .unwrap_or_else(|| wait(job, summary, wake))
 }

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::step::{Plan, Step};
 use super::{Inputs, release};
 use crate::health::platform::PlatformHealth;
-use crate::ledger::{Cause, Deployed, Job, JobKind, JobResult, RunningStep, Stage, StepKind};
+use crate::ledger::{Cause, Job, JobKind, JobResult, Ledger, RunningStep, Stage, StepKind};
 use crate::state::{ClusterView, Condition, Phase, StepResult, StepState};
 
 /// How often a job starts a unit again that was lost.
@@ -52,7 +52,10 @@ pub fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition], health: Op
 /// # Errors
 ///
 /// A sentence: why it cannot be canceled.
-pub fn cancel_means(job: &Job, previous: Option<&Deployed>) -> Result<String, String> {
+pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
+    // What is being taken down is what would be put back.
+    let runs = ledger.deployed.as_ref().filter(|deployed| deployed.healthy && !job.installing && job.stage <= Stage::Install);
+    let previous = runs.or(ledger.previous.as_ref()).filter(|good| good.settings.is_some());
     if job.way_back.is_some() {
         return Err("the last good deployment is being put back, which is not canceled".into());
     }
@@ -68,6 +71,7 @@ pub fn cancel_means(job: &Job, previous: Option<&Deployed>) -> Result<String, St
     }
     let back = match previous {
         Some(good) => format!("generation {} is put back, which takes the platform down once more", good.generation),
+        None if job.stage == Stage::TakeDown => "nothing is installed, since there is no last good deployment".into(),
         None => "nothing is put back, since there is no last good deployment: what is installed stays as it is".into(),
     };
     Ok(match job.stage {
@@ -113,9 +117,14 @@ fn after(job: &Job, key: &str, since: Timestamp) -> Timestamp {
     since.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
-/// When a deployment gives up, and an undeploy waiting.
-fn deadline(job: &Job) -> Timestamp {
-    after(job, "deployment.deadline", job.deadline_since())
+/// When a deployment gives up, and an undeploy waiting. A cluster that was away for
+/// long has a moment from when it is seen again.
+fn deadline(inputs: &Inputs<'_>, job: &Job) -> Timestamp {
+    let limit = after(job, "deployment.deadline", job.deadline_since());
+    match inputs.snapshot.cluster_since {
+        Some(since) => limit.max(after(job, "deployment.stuck_after", since).min(after(job, "deployment.deadline", since))),
+        None => limit,
+    }
 }
 
 fn ends(result: JobResult, reason: &str, message: impl Into<String>, cause: Cause) -> Step {
@@ -126,6 +135,11 @@ fn timeout(reason: &str, message: impl Into<String>, cause: Cause) -> Step {
     ends(JobResult::Timeout, reason, message, cause)
 }
 
+/// How many, in words.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn past(inputs: &Inputs<'_>, job: &Job, limit: Timestamp, message: &str, cause: Cause) -> Option<Plan> {
     (inputs.now >= limit).then(|| act(job, message, timeout("DeadlineExceeded", message, cause)))
 }
@@ -133,12 +147,9 @@ fn past(inputs: &Inputs<'_>, job: &Job, limit: Timestamp, message: &str, cause: 
 /// The cluster, or the plan that waits for it.
 fn cluster<'i>(inputs: &Inputs<'i>, job: &Job) -> Result<&'i ClusterView, Box<Plan>> {
     let observed = &inputs.snapshot.cluster;
-    observed.fresh().map(AsRef::as_ref).ok_or_else(|| {
-        let limit = deadline(job);
-        let plan = past(inputs, job, limit, "the cluster could not be seen", Cause::Api)
-            .unwrap_or_else(|| wait(job, format!("waiting for the cluster: {}", observed.reason()), limit));
-        Box::new(plan)
-    })
+    // What is not seen is no verdict, however late it is.
+    let unseen = || Box::new(Plan::rest(phase(job), format!("waiting for the cluster: {}", observed.reason())));
+    observed.fresh().map(AsRef::as_ref).ok_or_else(unseen)
 }
 
 /// The first few of a list, and how many more.
@@ -161,12 +172,14 @@ fn running(inputs: &Inputs<'_>, job: &Job, step: &RunningStep) -> Plan {
     let limit = after(job, key, step.started) + SignedDuration::from_mins(2);
     let seen = inputs.snapshot.step.fresh().filter(|seen| seen.unit == step.unit);
     match seen.map(|seen| &seen.state) {
-        None | Some(StepState::Running) if inputs.now >= limit => {
-            let message = format!("{what} in {} and has not ended, not at its limit either", step.unit);
+        Some(StepState::Running) if inputs.now >= limit => {
+            let message = format!("{what} ({}) has not ended, nor did its unit end it at the limit", step.unit);
             act(job, message.clone(), timeout("StepTimeout", message, Cause::Platform))
         }
-        None | Some(StepState::Running) => wait(job, format!("{what} ({})", step.unit), limit),
-        Some(StepState::Ended(result)) => act(job, format!("{what}: ended"), ended(inputs, step, result)),
+        // After a restart it is not seen yet: that is no verdict.
+        None => Plan::rest(phase(job), format!("{what} ({})", step.unit)),
+        Some(StepState::Running) => wait(job, format!("{what} ({})", step.unit), limit),
+        Some(StepState::Ended(result)) => act(job, format!("{what}: ended"), ended(inputs, job, step, result)),
         Some(StepState::Absent) if job.lost >= MOST_LOST => {
             let message = format!("{what}: its unit was lost {} times", job.lost + 1);
             act(job, message.clone(), Step::fail("UnitLost", message, Cause::Interrupted))
@@ -175,7 +188,7 @@ fn running(inputs: &Inputs<'_>, job: &Job, step: &RunningStep) -> Plan {
     }
 }
 
-fn ended(inputs: &Inputs<'_>, step: &RunningStep, result: &StepResult) -> Step {
+fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult) -> Step {
     if result.success() {
         return Step::CloseStep { result: result.clone() };
     }
@@ -199,11 +212,16 @@ fn ended(inputs: &Inputs<'_>, step: &RunningStep, result: &StepResult) -> Step {
         (_, false, None) if !result.timed_out => ("Interrupted", Cause::Interrupted),
         _ => ("HelmFailed", Cause::Platform),
     };
+    // In the middle of a take-down for a deployment the way is forward.
+    let hooks = matches!(step.what, StepKind::Uninstall { no_hooks: false, .. });
+    if hooks && job.kind == JobKind::Deploy && cause == Cause::Platform {
+        return Step::SkipHooks;
+    }
     let last = result.tail.last().map(|line| format!(": {line}")).unwrap_or_default();
     Step::FinishJob {
         result: if result.timed_out { JobResult::Timeout } else { JobResult::Failed },
         reason: reason.into(),
-        message: format!("{} and {how}{last}", step.what),
+        message: format!("{} {how}{last}", step.what),
         cause,
         tail: result.tail.clone(),
     }

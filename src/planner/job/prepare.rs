@@ -2,19 +2,21 @@
 //! and the site's own program are waited for. Pure.
 
 use super::take_down::{Occupied, occupied, present};
-use super::{act, after, cluster, deadline, ends, few, past, phase, wait};
+use super::{act, after, cluster, count, deadline, ends, few, past, phase, wait};
+use crate::config::keys::{self, Effect};
 use crate::config::settings::Auto;
-use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, Prepared, Stage, StepKind};
+use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, Prepared, Stage};
 use crate::planner::{Inputs, Plan, Step, preflight, release};
 use crate::state::{Condition, Observed};
 
 /// Brings everything in hand; what comes up meanwhile counts.
 pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
     if job.kind == JobKind::Undeploy {
-        return people(inputs, job)
+        return changed_mind(inputs, job)
+            .or_else(|| people(inputs, job))
             .unwrap_or_else(|| act(job, "everything is ready for the take-down", Step::Advance { stage: Stage::TakeDown }));
     }
-    let limit = deadline(job);
+    let limit = deadline(inputs, job);
     let Some(prepared) = &job.prepared else {
         // A deployment is made for this machine, so the machine must have been seen.
         if let Some(unseen) = unseen(inputs, job) {
@@ -23,21 +25,8 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> 
         }
         return act(job, "bringing the chart and its values in hand", Step::Prepare);
     };
-    // The last moment in which nothing was touched: what came up meanwhile counts.
-    if job.requester.is_none() {
-        if let Some(pause) = inputs.ledger.paused(inputs.now) {
-            let summary = format!("everything is in hand; paused: {}", pause.reason);
-            return Plan::rest(phase(job), summary).wake(pause.until);
-        }
-        let desired = inputs.ledger.desired == Desired::Deployed;
-        if !desired || inputs.ledger.generation != job.generation {
-            let message = "the configuration was changed meanwhile";
-            return act(job, message, skipped(message));
-        }
-        if release::outside_window(inputs, &job.settings).is_some() {
-            let message = "the maintenance window closed before everything was in hand";
-            return act(job, message, skipped(message));
-        }
+    if let Some(plan) = changed_mind(inputs, job) {
+        return plan;
     }
     let holds = preflight::holds(JobKind::Deploy, conditions);
     if let Some(hold) = holds.first() {
@@ -56,6 +45,31 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> 
     images(job, prepared)
         .or_else(|| people(inputs, job))
         .unwrap_or_else(|| act(job, "everything is in hand", Step::Advance { stage: Stage::TakeDown }))
+}
+
+/// The last moment in which nothing was touched: what came up meanwhile counts, unless
+/// a person asked for this very job.
+fn changed_mind(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
+    if job.requester.is_some() {
+        return None;
+    }
+    if let Some(pause) = inputs.ledger.paused(inputs.now) {
+        let summary = format!("everything is in hand; paused: {}", pause.reason);
+        return Some(Plan::rest(phase(job), summary).wake(pause.until));
+    }
+    let wanted = if job.kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+    let touches = |key: &String| keys::find(key).is_none_or(|key| key.effect != Effect::Agent);
+    let changed = job.kind == JobKind::Deploy
+        && inputs.ledger.settings.as_ref().is_some_and(|new| job.settings.changed_keys(new).iter().any(touches));
+    if inputs.ledger.desired != wanted || changed {
+        let message = "the configuration was changed meanwhile";
+        return Some(act(job, message, skipped(message)));
+    }
+    if job.kind == JobKind::Deploy && release::outside_window(inputs, &job.settings).is_some() {
+        let message = "the maintenance window closed before everything was in hand";
+        return Some(act(job, message, skipped(message)));
+    }
+    None
 }
 
 /// The images the chart names: there, or pulled before anything is taken down.
@@ -102,14 +116,14 @@ fn people(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
         Err(plan) => return Some(*plan),
     };
     let present = present(inputs, cluster);
-    if present.is_empty() || job.pre_takedown_done {
+    if present.is_empty() {
         return None;
     }
     for release in &present {
         match occupied(inputs, job, release) {
             Occupied::No | Occupied::Stuck => {}
             Occupied::Wait { message, until } => {
-                let limit = deadline(job);
+                let limit = deadline(inputs, job);
                 return Some(
                     past(inputs, job, limit, &message, Cause::Interrupted)
                         .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit.min(until.unwrap_or(limit)))),
@@ -122,25 +136,30 @@ fn people(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     }
     workflows(inputs, job).or_else(|| {
         let program = job.settings.text("deployment.pre_takedown");
-        let what = StepKind::PreTakedown { program: program.into() };
-        (!program.is_empty()).then(|| act(job, what.to_string(), Step::RunSiteProgram { program: program.into() }))
+        let wanted = !program.is_empty() && !job.pre_takedown_done;
+        wanted.then(|| act(job, "running the site's program", Step::RunSiteProgram { program: program.into() }))
     })
 }
 
 /// People whose workflows run are waited for, as long as the site says.
 fn workflows(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     let running = inputs.workflows();
-    if running.is_empty() || job.stop_workflows {
-        return None;
+    if running.is_empty() || job.options.stop_workflows {
+        // From here on the job's own time counts.
+        return job.waiting_since.map(|_| act(job, "no workflow is waited for", Step::NoteWaiting(None)));
     }
     let until = after(job, "deployment.wait_for_workflows", job.waiting_since.unwrap_or(inputs.now));
     if inputs.now >= until {
         return None;
     }
-    let summary =
-        format!("waiting for {} workflow pods until {}: {}", running.len(), until.strftime("%F %H:%M:%SZ"), few(&running));
+    let summary = format!(
+        "waiting for {} until {}: {}",
+        count(running.len(), "workflow pod"),
+        until.strftime("%F %H:%M:%SZ"),
+        few(&running)
+    );
     Some(match job.waiting_since {
-        None => act(job, summary, Step::NoteWaiting),
+        None => act(job, summary, Step::NoteWaiting(Some(inputs.now))),
         Some(_) => wait(job, summary, until),
     })
 }

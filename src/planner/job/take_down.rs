@@ -1,12 +1,18 @@
 //! What runs is taken down: only what is ours, in its order, until every object is
 //! gone. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{act, after, cluster, deadline, few, past, wait};
-use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown};
+use std::collections::BTreeSet;
+
+use super::{act, after, cluster, count, deadline, few, past, wait};
+use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown, Unfinished};
 use crate::planner::{Inputs, Plan, Step, release};
 use crate::state::{ClusterView, ObjectId, Observed, Pod, Release};
+
+/// How much the clock of helm's times may differ from when its unit was started and seen
+/// to have ended.
+const SLACK: SignedDuration = SignedDuration::from_secs(5);
 
 /// May a release be worked on?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +46,13 @@ pub(super) fn present<'c>(inputs: &Inputs<'_>, cluster: &'c ClusterView) -> Vec<
 /// kube-helm runs its own. What a lost unit of the agent left is known to be nobody's.
 pub(super) fn occupied(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Occupied {
     let key = (release.namespace.clone(), release.name.clone());
-    if !release.is_pending() || inputs.ledger.unfinished.contains(&key) {
+    let own = |unfinished: &&Unfinished| {
+        let since = release.changed.is_none_or(|at| at + SLACK >= unfinished.from);
+        unfinished.release == key
+            && since
+            && unfinished.until.is_none_or(|until| release.changed.is_none_or(|at| at <= until + SLACK))
+    };
+    if !release.is_pending() || inputs.ledger.unfinished.iter().find(own).is_some() {
         return Occupied::No;
     }
     let what = format!("the release {}/{} is {}", release.namespace, release.name, release.status);
@@ -61,7 +73,7 @@ pub(super) fn occupied(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Occ
     }
     // What never became healthy is the rest of a failed deployment, not a person's work.
     let remains = inputs.ledger.deployed.as_ref().is_some_and(|deployed| !deployed.healthy);
-    if release.status == "pending-install" && release.revision <= 1 && !remains && !job.unlock {
+    if release.status == "pending-install" && release.revision <= 1 && !remains && !job.options.unlock {
         let verb = job.kind.as_str();
         return Occupied::Consent {
             message: format!("{what} at its first revision, and no helm works on it; kaapanactl {verb} --unlock gives it up"),
@@ -81,7 +93,7 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
     }
     let present = present(inputs, cluster);
     let Some(down) = &job.takedown else {
-        return upgrade(inputs, job, &present).unwrap_or_else(|| begin(job, &present));
+        return upgrade(inputs, job, &present).unwrap_or_else(|| begin(inputs, job, &present));
     };
     let key = |release: &Release| (release.namespace.clone(), release.name.clone());
     if let Some(release) = present.iter().find(|release| !down.uninstalled.contains(&key(release))) {
@@ -94,19 +106,22 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
             JobKind::Deploy => act(job, "the old platform is down", Step::Advance { stage: Stage::Install }),
         };
     }
-    if let Some(step) = nuke(cluster, job, down) {
+    if let Some(step) = nuke(inputs, cluster, job, down) {
         return act(job, "deleting the platform's pods by force", step);
     }
     let limit = after(job, "deployment.helm_timeout", down.since.unwrap_or(job.created));
+    let nuke_at =
+        pods(cluster, down).filter_map(|pod| pod.deleting).filter(|ends| job.options.nuke_pods && *ends > inputs.now).min();
     let shown = few(&left);
-    let message = format!("{} objects are not gone: {shown}", left.len());
-    past(inputs, job, limit, &message, Cause::Platform)
-        .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
+    let message = format!("not gone: {} ({shown})", count(left.len(), "object"));
+    past(inputs, job, limit, &message, Cause::Leftovers)
+        .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), nuke_at.map_or(limit, |at| at.min(limit))))
 }
 
-fn begin(job: &Job, ours: &[&Release]) -> Plan {
-    let objects =
-        ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone()).collect();
+/// With what an earlier take-down left: two databases must never work on the same data.
+fn begin(inputs: &Inputs<'_>, job: &Job, ours: &[&Release]) -> Plan {
+    let objects = ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone());
+    let objects = objects.chain(inputs.ledger.leftovers.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect();
     let releases = ours.iter().map(|release| (release.namespace.clone(), release.name.clone())).collect();
     act(job, "taking down what runs", Step::BeginTakeDown { releases, objects })
 }
@@ -117,6 +132,9 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
     let wanted = job.kind == JobKind::Deploy && job.settings.text("deployment.strategy") == "upgrade";
     let same = deployed.ownership == crate::health::platform::Ownership::of(&job.settings);
     let root = present.iter().find(|release| deployed.ownership.is_root(release))?;
+    if super::way_back::refused(inputs, job).is_some() {
+        return None;
+    }
     let can = root.readable && matches!(root.status.as_str(), "deployed" | "failed");
     (wanted && same && can).then(|| act(job, "upgrading in place", Step::BeginUpgrade { from: root.description.clone() }))
 }
@@ -124,17 +142,17 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
 fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
     let (stuck, waits) = match occupied(inputs, job, release) {
         Occupied::No => (false, None),
-        Occupied::Stuck => (true, None),
+        // Consent was asked for before anything was touched; here the way is forward.
+        Occupied::Stuck | Occupied::Consent { .. } => (true, None),
         Occupied::Wait { message, until } => (false, Some((message, until))),
-        Occupied::Consent { message } => return act(job, message.clone(), Step::fail("ReleaseStuck", message, Cause::Platform)),
     };
     if let Some((message, until)) = waits {
-        let limit = deadline(job);
+        let limit = deadline(inputs, job);
         return past(inputs, job, limit, &message, Cause::Interrupted)
             .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit.min(until.unwrap_or(limit))));
     }
     // Its hooks are what it got stuck at.
-    let no_hooks = job.no_hooks || (stuck && release.status == "uninstalling");
+    let no_hooks = job.options.no_hooks || (stuck && release.status == "uninstalling");
     let step = Step::Uninstall { namespace: release.namespace.clone(), release: release.name.clone(), no_hooks };
     act(job, format!("taking down {}/{}", release.namespace, release.name), step)
 }
@@ -145,10 +163,12 @@ fn pods<'c>(cluster: &'c ClusterView, down: &TakeDown) -> impl Iterator<Item = &
     cluster.pods.values().map(AsRef::as_ref).filter(owned).collect::<Vec<_>>().into_iter()
 }
 
-/// Pods that are deleted by force, because a person said so; each once.
-fn nuke(cluster: &ClusterView, job: &Job, down: &TakeDown) -> Option<Step> {
+/// Pods that are deleted by force, because a person said so: those whose own time to end
+/// is over; each once.
+fn nuke(inputs: &Inputs<'_>, cluster: &ClusterView, job: &Job, down: &TakeDown) -> Option<Step> {
     let pods: Vec<_> = pods(cluster, down)
-        .filter(|pod| job.nuke_pods && !job.nuked.contains(&pod.uid))
+        .filter(|pod| job.options.nuke_pods && !job.nuked.contains(&pod.uid))
+        .filter(|pod| pod.deleting.is_some_and(|ends| inputs.now >= ends))
         .map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.uid.clone()))
         .collect();
     (!pods.is_empty()).then_some(Step::DeletePods { pods })
@@ -172,7 +192,8 @@ fn leftovers(cluster: &ClusterView, down: &TakeDown, present: &[&Release]) -> Ve
             .map(|workload| format!("{}{}", workload.id, why(workload.deleting, &workload.finalizers))),
     );
     left.extend(
-        pods(cluster, down).map(|pod| format!("Pod {}/{}{}", pod.namespace, pod.name, why(pod.deleting, &pod.finalizers))),
+        pods(cluster, down)
+            .map(|pod| format!("Pod {}/{}{}", pod.namespace, pod.name, why(pod.deleting.is_some(), &pod.finalizers))),
     );
     left
 }
@@ -182,8 +203,8 @@ fn report(inputs: &Inputs<'_>, cluster: &ClusterView) -> String {
     let Some(deployed) = &inputs.ledger.deployed else { return String::new() };
     let namespaces = deployed.settings.as_ref().map(|settings| settings.namespaces()).unwrap_or_default();
     let claims = cluster.workloads.keys().filter(|id| id.kind == "PersistentVolumeClaim" && namespaces.contains(&id.namespace));
-    let strangers = deployed.ownership.strangers(cluster, &namespaces);
-    let mut report = format!("data and namespaces stay, and {} claims", claims.count());
+    let strangers = deployed.ownership.strangers(cluster, &namespaces, &inputs.ledger.leftovers);
+    let mut report = format!("data and namespaces stay, and {}", count(claims.count(), "claim"));
     if !strangers.is_empty() {
         report = format!("{report}; not this platform's and left alone: {}", few(&strangers));
     }

@@ -3,6 +3,8 @@
 //! Only what a deployment took down itself is put back, and only when that cannot
 //! harm the data: not when it is of another release (major.minor) by now.
 
+use jiff::SignedDuration;
+
 use super::{act, wait};
 use crate::config::values::release_of;
 use crate::ledger::{Cause, Deployed, Job, JobFailure, JobKind, JobResult, Stage, WayBack};
@@ -16,7 +18,9 @@ pub(super) fn conclude(inputs: &Inputs<'_>, job: &Job, plan: Plan) -> Plan {
     match (&job.way_back, failure) {
         (Some(way), None) => {
             let message = format!("{}; generation {} is back and healthy", way.failure.message, way.generation);
-            act(job, message.clone(), Step::failed(JobFailure { message, ..way.failure.clone() }))
+            // Not tried again by itself, whatever it was.
+            let cause = if way.failure.cause == Cause::Canceled { Cause::Canceled } else { Cause::Platform };
+            act(job, message.clone(), Step::failed(JobFailure { message, cause, ..way.failure.clone() }))
         }
         (Some(way), Some(failure)) => again_or_stop(inputs, job, way, failure),
         (None, Some(failure)) => match way_back(inputs, job, &failure) {
@@ -35,14 +39,21 @@ fn again_or_stop(inputs: &Inputs<'_>, job: &Job, way: &WayBack, failure: JobFail
     let passing = matches!(failure.cause, Cause::Api | Cause::Interrupted);
     let most = job.settings.integer("agent.retries");
     if passing && i64::from(way.attempts) <= most {
-        if release::api_is_back(inputs.snapshot) {
-            let summary = format!("{}; generation {} is put back once more", failure.message, way.generation);
-            return act(job, summary, Step::TurnBack { failure });
+        // The cause is what it was when it was seen first.
+        if job.fault.as_ref() != Some(&failure) {
+            return act(job, failure.message.clone(), Step::NoteFault(failure));
         }
-        let limit = super::deadline(job);
-        if inputs.now < limit {
-            return wait(job, format!("{}; waiting for the API server to go on with the way back", failure.message), limit);
+        // What interrupted it may go on for a moment, longer each time.
+        let pause = SignedDuration::from_secs(15 << way.attempts.clamp(1, 6).saturating_sub(1));
+        let at = job.in_hand.unwrap_or(job.created) + pause;
+        let summary = format!("{}; generation {} is put back once more", failure.message, way.generation);
+        if !release::api_is_back(inputs.snapshot) {
+            return Plan::rest(super::phase(job), format!("{summary} when the API server is back"));
         }
+        return match inputs.now >= at {
+            true => act(job, summary, Step::TurnBack { failure }),
+            false => wait(job, summary, at),
+        };
     }
     let message = format!(
         "{}; generation {} could not be put back: {}: {}",
@@ -58,12 +69,9 @@ fn again_or_stop(inputs: &Inputs<'_>, job: &Job, way: &WayBack, failure: JobFail
 /// The deployment that is put back after this failure; `None`: nothing is.
 fn way_back<'l>(inputs: &Inputs<'l>, job: &Job, failure: &JobFailure) -> Option<&'l Deployed> {
     let good = inputs.ledger.previous.as_ref().filter(|good| good.settings.is_some())?;
-    // Before, nothing was taken down; meanwhile, it must come to its end first.
-    if job.kind != JobKind::Deploy || job.stage < Stage::Install {
-        return None;
-    }
-    // To try the same once more is no way back.
-    if job.intent.as_ref().is_some_and(|intent| intent.matches(&good.intent)) {
+    // Before, nothing was taken down by this job; but one before it may have.
+    let down = if job.has_touched() { job.stage >= Stage::Install } else { inputs.way_back().is_some() };
+    if job.kind != JobKind::Deploy || !down {
         return None;
     }
     let attempts = inputs.ledger.failure.as_ref().filter(|known| known.intent == job.intent).map_or(0, |known| known.attempts);
