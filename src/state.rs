@@ -533,6 +533,8 @@ pub struct Release {
     pub global_hostname: Option<String>,
     /// Workloads in its manifest.
     pub objects: Vec<ManifestObject>,
+    /// Jobs of its hooks.
+    pub hooks: Vec<ObjectId>,
     /// Its contents could be read; otherwise only name, revision and status are known.
     pub readable: bool,
 }

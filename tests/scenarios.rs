@@ -174,7 +174,8 @@ impl Story {
                 self.ledger.image_pulled(&image, now);
                 self.present.push(image);
             }
-            Step::BeginTakeDown { releases, objects } => self.ledger.begin_take_down(releases, objects, now),
+            Step::BeginTakeDown { releases, objects, hooks } => self.ledger.begin_take_down(releases, objects, hooks, now),
+            Step::DeleteHooks { jobs } => self.ledger.hooks_deleted(jobs),
             Step::Uninstall { namespace, release, no_hooks } => {
                 self.begin_unit(StepKind::Uninstall { namespace, release, no_hooks })
             }
@@ -183,7 +184,7 @@ impl Story {
             Step::RunSiteProgram { program } => self.begin_unit(StepKind::PreTakedown { program }),
             Step::BeginUpgrade { from } => self.ledger.begin_upgrade(from),
             Step::DeletePods { pods } => {
-                self.ledger.job.as_mut().unwrap().nuked.extend(pods.into_iter().map(|(_, _, uid)| uid));
+                self.ledger.pods_deleted(pods.into_iter().map(|(_, _, uid)| uid), now);
             }
             Step::TurnBack { failure } => self.ledger.turn_back(failure, now),
             Step::NoteWaiting(since) => self.ledger.note_waiting(since, now),
@@ -256,6 +257,7 @@ impl Story {
             global_instance_uid: ours.then(String::new),
             global_hostname: ours.then(|| "kaapana.example.org".into()),
             objects,
+            hooks: vec![],
             readable: true,
         };
         self.view.releases.insert((namespace.into(), name.into()), Arc::new(release));

@@ -1,11 +1,13 @@
 //! Changes of the cluster that are not helm's.
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Endpoints, Node, Pod};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 
 use super::ActionError;
 use crate::paths::Paths;
 use crate::sensors::api::connect;
+use crate::state::ObjectId;
 
 /// Puts `kaapana.io/node=storage` on a node, which the charts select by.
 ///
@@ -37,6 +39,23 @@ pub async fn delete_pods(paths: &Paths, pods: &[(String, String, String)]) -> Re
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             Err(error) => return Err(ActionError::node("PodNotDeleted", &error)),
             Ok(_) => tracing::info!(namespace, pod = name, "pod {namespace}/{name} is deleted by force"),
+        }
+    }
+    Ok(())
+}
+
+/// Deletes Jobs and, in the background, their pods. One that is gone is no failure.
+///
+/// # Errors
+///
+/// When the API server does not take one of them.
+pub async fn delete_jobs(paths: &Paths, jobs: &[ObjectId]) -> Result<(), ActionError> {
+    let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
+    for id in jobs {
+        match Api::<Job>::namespaced(client.clone(), &id.namespace).delete(&id.name, &DeleteParams::background()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(ActionError::node("JobNotDeleted", &error)),
+            Ok(_) => tracing::info!(namespace = id.namespace, name = id.name, "{id} of a hook is deleted"),
         }
     }
     Ok(())

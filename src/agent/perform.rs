@@ -14,7 +14,7 @@ use crate::config::values::hex;
 use crate::fault;
 use crate::ledger::{Cause, Intent, Job, JobFailure, JobKind, JobResult, Ledger, Prepared, StepKind};
 use crate::planner::{Inputs, Step};
-use crate::state::{DiskIdentity, Gpu, Node, Observed};
+use crate::state::{DiskIdentity, Gpu, Node, ObjectId, Observed};
 use crate::telemetry::id;
 
 /// How long an action may take. Each part has a shorter limit of its own; this is for
@@ -32,6 +32,8 @@ pub enum Outcome {
     ImagePulled(String, Result<(), ActionError>),
     /// A unit was started, or not.
     Started(Result<(), ActionError>),
+    /// Jobs of hooks were deleted, or not all.
+    HooksDeleted(Result<Vec<ObjectId>, ActionError>),
     /// Pods were deleted by force, or not all.
     PodsDeleted(Result<Vec<(String, String, String)>, ActionError>),
     /// A unit was forgotten; what it did is in the ledger already.
@@ -64,9 +66,14 @@ impl Agent {
             Step::StartJob { kind, reason } => self.start_job(kind, reason),
             Step::Prepare => self.begin_prepare(),
             Step::PullImage { image } => self.pull_image(image),
-            Step::BeginTakeDown { releases, objects } => {
+            Step::BeginTakeDown { releases, objects, hooks } => {
                 let now = self.now();
-                self.commit(|ledger| ledger.begin_take_down(releases, objects, now)).is_ok()
+                self.commit(|ledger| ledger.begin_take_down(releases, objects, hooks, now)).is_ok()
+            }
+            Step::DeleteHooks { jobs } => {
+                let paths = Arc::clone(&self.paths);
+                self.act(async move { Outcome::HooksDeleted(cluster::delete_jobs(&paths, &jobs).await.map(|()| jobs)) });
+                false
             }
             Step::Uninstall { namespace, release, no_hooks } => {
                 self.begin_unit(StepKind::Uninstall { namespace, release, no_hooks })
@@ -133,13 +140,18 @@ impl Agent {
                 Outcome::Prepared(Err(fault))
                 | Outcome::Labelled(Err(fault))
                 | Outcome::ImagePulled(_, Err(fault))
+                | Outcome::HooksDeleted(Err(fault))
                 | Outcome::PodsDeleted(Err(fault)),
             ) => {
                 let ActionError { reason, message, tail, cause } = fault;
                 self.note_fault(JobResult::Failed, reason, message, tail, cause);
             }
+            Ok(Outcome::HooksDeleted(Ok(jobs))) => {
+                self.commit(|ledger| ledger.hooks_deleted(jobs)).ok();
+            }
             Ok(Outcome::PodsDeleted(Ok(pods))) => {
-                self.change_job(|job| job.nuked.extend(pods.into_iter().map(|(_, _, uid)| uid)));
+                let now = self.now();
+                self.commit(|ledger| ledger.pods_deleted(pods.into_iter().map(|(_, _, uid)| uid), now)).ok();
             }
             Ok(Outcome::Labelled(Ok(()))) => {
                 self.change_job(|job| job.labelled = true);

@@ -80,7 +80,10 @@ impl Ownership {
     #[must_use]
     pub fn strangers(&self, cluster: &ClusterView, namespaces: &[String], leftovers: &BTreeSet<ObjectId>) -> Vec<String> {
         let ours = self.releases(cluster);
-        let brought: BTreeSet<&ObjectId> = ours.iter().flat_map(|release| &release.objects).map(|object| &object.id).collect();
+        let mut brought = BTreeSet::new();
+        for release in &ours {
+            brought.extend(release.objects.iter().map(|object| &object.id).chain(&release.hooks));
+        }
         let releases = cluster
             .releases
             .values()

@@ -221,6 +221,12 @@ pub struct TakeDown {
     pub uninstalled: Vec<(String, String)>,
     /// Objects that must be gone.
     pub objects: Vec<ObjectId>,
+    /// Jobs of the releases' hooks: they may stay when they have ended.
+    #[serde(default)]
+    pub hooks: Vec<ObjectId>,
+    /// Those that were deleted, because helm had given them up.
+    #[serde(default)]
+    pub ended: Vec<ObjectId>,
     /// When it began.
     pub since: Option<Timestamp>,
 }

@@ -390,10 +390,33 @@ impl Ledger {
     }
 
     /// Notes what is to be taken down.
-    pub fn begin_take_down(&mut self, releases: Vec<(String, String)>, objects: Vec<ObjectId>, now: Timestamp) {
+    pub fn begin_take_down(
+        &mut self,
+        releases: Vec<(String, String)>,
+        objects: Vec<ObjectId>,
+        hooks: Vec<ObjectId>,
+        now: Timestamp,
+    ) {
         self.leftovers.extend(objects.iter().cloned());
         if let Some(job) = self.job.as_mut() {
-            job.takedown = Some(TakeDown { releases, uninstalled: Vec::new(), objects, since: Some(now) });
+            let since = Some(now);
+            job.takedown = Some(TakeDown { releases, uninstalled: Vec::new(), objects, hooks, ended: Vec::new(), since });
+        }
+    }
+
+    /// Pods were deleted by force: what is left has its time from here on.
+    pub fn pods_deleted(&mut self, uids: impl IntoIterator<Item = String>, now: Timestamp) {
+        let Some(job) = self.job.as_mut() else { return };
+        job.nuked.extend(uids);
+        if let Some(down) = job.takedown.as_mut() {
+            down.since = Some(now);
+        }
+    }
+
+    /// Jobs of hooks were deleted.
+    pub fn hooks_deleted(&mut self, jobs: Vec<ObjectId>) {
+        if let Some(down) = self.job.as_mut().and_then(|job| job.takedown.as_mut()) {
+            down.ended.extend(jobs);
         }
     }
 

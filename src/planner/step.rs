@@ -32,6 +32,13 @@ pub enum Step {
         releases: Vec<(String, String)>,
         /// Objects that must be gone afterwards.
         objects: Vec<ObjectId>,
+        /// Jobs of hooks.
+        hooks: Vec<ObjectId>,
+    },
+    /// Delete Jobs of hooks that helm has given up and that still run.
+    DeleteHooks {
+        /// The Jobs.
+        jobs: Vec<ObjectId>,
     },
     /// Uninstall a release in a transient unit.
     Uninstall {
@@ -161,6 +168,7 @@ impl Step {
             Self::BeginTakeDown { .. } => "begin-take-down",
             Self::Uninstall { .. } => "uninstall",
             Self::DeletePods { .. } => "delete-pods",
+            Self::DeleteHooks { .. } => "delete-hooks",
             Self::RunSiteProgram { .. } => "run-site-program",
             Self::NoteWaiting(_) => "note-waiting",
             Self::NoteFault(_) => "note-fault",
@@ -193,6 +201,10 @@ impl std::fmt::Display for Step {
             Self::BeginTakeDown { releases, .. } => write!(f, "take down {} releases", releases.len()),
             Self::Uninstall { namespace, release, no_hooks } => {
                 write!(f, "uninstall the release {namespace}/{release}{}", if *no_hooks { " without its hooks" } else { "" })
+            }
+            Self::DeleteHooks { jobs } => {
+                let names: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+                write!(f, "delete what is left of hooks: {}", names.join(", "))
             }
             Self::DeletePods { pods } => write!(f, "delete {} pods by force", pods.len()),
             Self::RunSiteProgram { program } => write!(f, "run the site's program {}", program.display()),

@@ -47,6 +47,14 @@ struct Stored {
     config: Option<Json>,
     #[serde(default)]
     manifest: String,
+    #[serde(default)]
+    hooks: Option<Vec<Hook>>,
+}
+
+#[derive(Deserialize)]
+struct Hook {
+    #[serde(default)]
+    manifest: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -107,6 +115,7 @@ pub fn from_labels(secret: &Secret) -> Option<Release> {
         global_instance_uid: None,
         global_hostname: None,
         objects: Vec::new(),
+        hooks: Vec::new(),
         readable: false,
     })
 }
@@ -132,6 +141,14 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
         global_release_name: global("release_name"),
         global_instance_uid: global("instance_uid"),
         global_hostname: global("hostname"),
+        hooks: stored
+            .hooks
+            .iter()
+            .flatten()
+            .flat_map(|hook| manifest_objects(&hook.manifest, &stored.namespace))
+            .map(|object| object.id)
+            .filter(|id| id.kind == "Job")
+            .collect(),
         objects: manifest_objects(&stored.manifest, &stored.namespace),
         revision: stored.version,
         // While it is being uninstalled, `deleted` says since when.
@@ -279,11 +296,13 @@ mod tests {
             "info": {"status": "deployed", "description": "d", "last_deployed": "2026-11-23T10:00:00.5+01:00", "deleted": ""},
             "chart": {"metadata": {"name": "kaapana-platform-chart", "version": "0.6.0"}, "values": {"global": {"hostname": "other"}}},
             "config": {"global": {"release_name": "kaapana-admin-chart", "hostname": "k.org"}},
-            "manifest": manifest
+            "manifest": manifest,
+            "hooks": [{"name": "h", "kind": "Job", "manifest": "kind: Job\nmetadata:\n  name: h\n  namespace: services\n"}]
         });
         let release = decode_bytes(&encode(&json.to_string())).unwrap();
         assert_eq!((release.revision, release.status.as_str()), (3, "deployed"));
         assert_eq!(release.changed, Some("2026-11-23T09:00:00.5Z".parse().unwrap()));
+        assert_eq!(release.hooks, [ObjectId::new("Job", "services", "h")]);
         assert_eq!(release.global_hostname.as_deref(), Some("k.org"), "the site's value wins over the chart's");
         let objects: Vec<(String, bool, bool)> = release.objects.iter().map(|o| (o.id.to_string(), o.has_ttl, o.keep)).collect();
         assert_eq!(

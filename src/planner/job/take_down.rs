@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 use super::{act, after, cluster, count, deadline, few, past, wait};
+use crate::health::Level;
 use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown, Unfinished};
 use crate::planner::{Inputs, Plan, Step, release};
 use crate::state::{ClusterView, ObjectId, Observed, Pod, Release};
@@ -99,6 +100,10 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
     if let Some(release) = present.iter().find(|release| !down.uninstalled.contains(&key(release))) {
         return uninstall(inputs, job, release);
     }
+    let running: Vec<ObjectId> = hooks(cluster, down).filter(|id| !down.ended.contains(id)).cloned().collect();
+    if !running.is_empty() {
+        return act(job, "ending hooks that helm gave up", Step::DeleteHooks { jobs: running });
+    }
     let left = leftovers(cluster, down, &present);
     if left.is_empty() {
         return match job.kind {
@@ -109,13 +114,16 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
     if let Some(step) = nuke(inputs, cluster, job, down) {
         return act(job, "deleting the platform's pods by force", step);
     }
-    let limit = after(job, "deployment.helm_timeout", down.since.unwrap_or(job.created));
-    let nuke_at =
-        pods(cluster, down).filter_map(|pod| pod.deleting).filter(|ends| job.options.nuke_pods && *ends > inputs.now).min();
     let shown = few(&left);
+    // What is to be deleted by force has its own time to end first.
+    let graces = pods(cluster, down).filter_map(|pod| pod.deleting).filter(|ends| *ends > inputs.now);
+    if let Some(at) = graces.min().filter(|_| job.options.nuke_pods) {
+        return wait(job, format!("waiting until they end by themselves: {shown}"), at);
+    }
+    let limit = after(job, "deployment.helm_timeout", down.since.unwrap_or(job.created));
     let message = format!("not gone: {} ({shown})", count(left.len(), "object"));
     past(inputs, job, limit, &message, Cause::Leftovers)
-        .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), nuke_at.map_or(limit, |at| at.min(limit))))
+        .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
 }
 
 /// With what an earlier take-down left: two databases must never work on the same data.
@@ -123,7 +131,15 @@ fn begin(inputs: &Inputs<'_>, job: &Job, ours: &[&Release]) -> Plan {
     let objects = ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone());
     let objects = objects.chain(inputs.ledger.leftovers.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect();
     let releases = ours.iter().map(|release| (release.namespace.clone(), release.name.clone())).collect();
-    act(job, "taking down what runs", Step::BeginTakeDown { releases, objects })
+    let hooks = ours.iter().flat_map(|release| release.hooks.iter().cloned()).collect();
+    act(job, "taking down what runs", Step::BeginTakeDown { releases, objects, hooks })
+}
+
+/// Jobs of hooks that have not ended. No helm waits for them any more, and nobody else
+/// would ever end them.
+fn hooks<'d>(cluster: &'d ClusterView, down: &'d TakeDown) -> impl Iterator<Item = &'d ObjectId> {
+    let runs = |id: &&ObjectId| cluster.workloads.get(id).is_some_and(|job| job.health.level == Level::Progressing);
+    down.hooks.iter().filter(runs)
 }
 
 /// A chart that can is upgraded in place; nothing is taken down for it.
@@ -159,7 +175,9 @@ fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
 
 /// The pods of what was taken down.
 fn pods<'c>(cluster: &'c ClusterView, down: &TakeDown) -> impl Iterator<Item = &'c Pod> {
-    let owned = |pod: &&Pod| pod.owner.as_ref().is_some_and(|owner| down.objects.contains(owner));
+    let owned = |pod: &&Pod| {
+        pod.owner.as_ref().is_some_and(|owner| down.objects.contains(owner) || (pod.active && down.hooks.contains(owner)))
+    };
     cluster.pods.values().map(AsRef::as_ref).filter(owned).collect::<Vec<_>>().into_iter()
 }
 
