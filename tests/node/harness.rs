@@ -99,7 +99,6 @@ impl Node {
     }
 
     /// Puts the agent with fault points in the place of the package's.
-    #[allow(dead_code)]
     pub fn install_faults(&self) {
         self.replace_programs("[Service]\nEnvironment=KAAPANA_FAULTS=/run/kaapana-agent\n");
     }
@@ -121,7 +120,6 @@ impl Node {
     }
 
     /// Kills everything in the node at once, and boots it with its disks.
-    #[allow(dead_code)]
     pub fn crash(&mut self) {
         for act in ["crash", "boot"] {
             let output = node(&[act]);

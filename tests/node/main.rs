@@ -7,6 +7,7 @@
 #![allow(missing_docs)]
 
 mod bad_input;
+mod crash;
 mod harness;
 mod images;
 mod life;

@@ -131,6 +131,9 @@ fn by_force(node: &Node) {
     let ended = node.run("kaapanactl undeploy --no-hooks --nuke-pods --yes");
     assert_eq!(ended.code, 0, "{}", ended.err);
     node.ok("systemctl start snap.microk8s.daemon-containerd");
+    node.wait("the node is ready", MOMENT * 4, |p| {
+        p.conditions.iter().any(|c| c.id == "microk8s.node" && c.status == kaapana_agent::state::Status::True)
+    });
     assert!(node.ok("journalctl -u kaapana-agent -o cat --no-pager").contains("is deleted by force"));
     is_down(node);
 }

@@ -20,3 +20,16 @@ settle
 gone kaapana-admin-chart
 step ok
 settle
+step fail 1 Error: Kubernetes cluster unreachable: connection refused
+settle
+now +2m
+settle
+step fail 1 Error: Kubernetes cluster unreachable: connection refused
+settle
+now +2m
+settle
+step fail 1 Error: Kubernetes cluster unreachable: connection refused
+settle
+now +2m
+settle
+history

@@ -22,3 +22,5 @@ cancel
 settle
 ask undeploy
 settle
+nopod services/a-1
+settle

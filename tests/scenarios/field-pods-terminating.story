@@ -21,3 +21,9 @@ cancel
 settle
 ask undeploy nuke-pods
 settle
+# Each pod has its own time to end; that of this one is over after 30 s.
+now +30s
+settle
+nopod services/a-1
+settle
+history

@@ -25,6 +25,7 @@ slow_dir = "/data/slow"
 http_port = 8080
 end
 settle
+release kaapana-platform-chart uninstalling Deletion in progress (or silently failed)
 unit kubelite inactive
 api down
 step fail 1 Error: Kubernetes cluster unreachable: connection refused
@@ -32,5 +33,4 @@ settle
 now +2m
 unit kubelite active
 api ready
-release kaapana-platform-chart uninstalling Deletion in progress (or silently failed)
 settle

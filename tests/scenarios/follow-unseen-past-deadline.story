@@ -37,3 +37,6 @@ settle
 workload Deployment/a healthy
 api ready
 settle
+now +5s
+settle
+history

@@ -1,4 +1,5 @@
-# Helm does not end at its limit, nor does its unit: the way back begins when it is over.
+# Helm does not end at its limit, nor does its unit: the agent ends it, then the way back
+# begins.
 config
 [platform]
 version = "0.6.0"

@@ -32,3 +32,10 @@ workload Deployment/a healthy
 restart
 now +20m
 tick
+node good
+settle
+step ok
+settle
+now +5s
+settle
+history

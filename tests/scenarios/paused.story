@@ -1,4 +1,5 @@
-# While paused nothing is started, a running job goes on.
+# While paused nothing is started, and a job of the agent's own that touched nothing yet waits;
+# one that has touched something goes on.
 config
 [platform]
 version = "0.6.0"
@@ -15,4 +16,12 @@ plan
 resume
 tick
 pause again
+settle
+resume
+settle
+pause once more
+plan
+release kaapana-admin-chart deployed mine
+workload Deployment/a healthy
+step ok
 settle

@@ -1,4 +1,5 @@
-# The same is deployed again and fails: there is nothing else to put back.
+# The same is deployed again and fails: it was good once, and goes back with the chart and the
+# values it had then.
 config
 [platform]
 version = "0.6.0"
@@ -16,5 +17,11 @@ gone kaapana-admin-chart
 step ok
 settle
 step fail 1 Error: INSTALLATION FAILED: boom
+settle
+release kaapana-admin-chart deployed mine
+workload Deployment/a healthy
+step ok
+settle
+now +5s
 settle
 history

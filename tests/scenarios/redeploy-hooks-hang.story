@@ -28,5 +28,9 @@ settle
 release kaapana-platform-chart uninstalling Deletion in progress (or silently failed)
 step fail 1 Error: failed pre-delete: timed out waiting for the condition
 settle
-now +1h
+gone kaapana-platform-chart
+step ok
+settle
+gone kaapana-admin-chart
+step ok
 settle

@@ -33,3 +33,5 @@ now +15m
 settle
 ask deploy
 settle
+nopod services/a-1
+settle

@@ -1,5 +1,5 @@
-# Helm fails at the root release after the inner ones are down. The edit is taken back:
-# what is down is not taken for healthy.
+# Helm fails at the root release after the inner ones are down, also without the hooks. The
+# edit is taken back: what is down is not taken for healthy.
 config
 [platform]
 version = "0.6.0"
@@ -29,6 +29,10 @@ gone kaapana-platform-chart
 step ok
 settle
 step fail 1 Error: failed to delete release: kaapana-admin-chart
+settle
+step fail 1 Error: failed to delete release: kaapana-admin-chart
+settle
+now +1h
 settle
 config
 [platform]

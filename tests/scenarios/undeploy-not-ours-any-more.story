@@ -16,42 +16,12 @@ ask undeploy
 settle
 step fail 1 Error: failed to delete release: code-server-chart
 settle
-config
-[platform]
-version = "0.6.0"
-state = "undeployed"
-domain = "kaapana.example.org"
-[deployment]
-chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
-[data]
-fast_dir = "/data/fast"
-slow_dir = "/data/slow"
-end
-config
-[platform]
-version = "0.6.0"
-state = "deployed"
-domain = "kaapana.example.org"
-[deployment]
-chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
-[data]
-fast_dir = "/data/fast"
-slow_dir = "/data/slow"
-end
-settle
 now +24h
 helms 4711
 release code-server-chart pending-upgrade Preparing upgrade
-config
-[platform]
-version = "0.6.0"
-domain = "kaapana.example.org"
-[deployment]
-chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
-[data]
-fast_dir = "/data/fast"
-slow_dir = "/data/slow"
-[network]
-http_port = 8080
-end
+ask undeploy
+settle
+helms none
+now +1m
+release code-server-chart deployed
 settle

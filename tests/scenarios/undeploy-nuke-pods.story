@@ -21,9 +21,13 @@ pod services/a-1 Deployment/a deleting
 pod services/a-2 Deployment/a held
 step ok
 settle
+# Their own time to end is over after 30 s: one ends in it, the other does not.
+now +20s
 nopod services/a-1
 settle
-# Another pod of the same name would be another one; this one was deleted already.
+now +10s
+settle
+# It was deleted once; now it is its finalizer's.
 now +1m
 plan
 nopod services/a-2

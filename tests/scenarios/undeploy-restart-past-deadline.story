@@ -20,3 +20,9 @@ now +2h
 tick
 node good
 settle
+step absent
+settle
+gone kaapana-admin-chart
+step ok
+settle
+history

@@ -34,4 +34,12 @@ step fail 1 Error: INSTALLATION FAILED: context deadline exceeded
 settle
 api ready
 settle
+now +15s
+settle
+release kaapana-admin-chart deployed mine
+workload Deployment/a healthy
+step ok
+settle
+now +5s
+settle
 history

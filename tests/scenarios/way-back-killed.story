@@ -35,6 +35,8 @@ settle
 release kaapana-admin-chart pending-install Initial install underway
 step killed
 settle
+now +15s
+settle
 gone kaapana-admin-chart
 step ok
 settle

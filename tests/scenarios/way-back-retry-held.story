@@ -32,6 +32,10 @@ settle
 chart missing
 now +15s
 settle
-now +2h
+release kaapana-admin-chart deployed mine
+workload Deployment/a healthy
+step ok
+settle
+now +5s
 settle
 history

@@ -32,6 +32,10 @@ settle
 now +15s
 wants my.org/v1/Thing
 settle
-now +2h
+release kaapana-admin-chart deployed mine
+workload Deployment/a healthy
+step ok
+settle
+now +5s
 settle
 history

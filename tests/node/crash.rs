@@ -1,0 +1,256 @@
+//! Crash consistency: the agent is killed, or the whole node, at chosen points of a
+//! deployment, a redeployment and an undeployment, and everything ends as it does
+//! without that.
+//!
+//! The points are passed by an agent that is built with the feature `faults`
+//! (src/fault.rs). `make test` takes some of them, which change with the commit;
+//! `make test-all` takes all and prints the table (`KAAPANA_CRASHES=all`).
+
+use std::time::Duration;
+
+use kaapana_agent::agent::publish::Published;
+use kaapana_agent::ledger::JobResult;
+use kaapana_agent::state::Phase;
+
+use super::harness::{DEPLOYMENT, MOMENT, Node, config};
+
+/// What is done to the platform, one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Act {
+    Deploy,
+    Redeploy,
+    Undeploy,
+}
+
+/// Where the agent is killed: the how many-th passing of a point since it started, or
+/// `0 running VERB`: while that helm stands at its gate.
+type Point = (Act, u32, &'static str);
+
+const KILLS: &[Point] = &[
+    (Act::Deploy, 1, "before start-job"),
+    (Act::Deploy, 1, "after start-job"),
+    (Act::Deploy, 1, "acting prepare"),
+    (Act::Deploy, 1, "acted prepare"),
+    (Act::Deploy, 1, "before advance"),
+    (Act::Deploy, 2, "after advance"),
+    (Act::Deploy, 1, "after begin-take-down"),
+    (Act::Deploy, 1, "before install"),
+    (Act::Deploy, 1, "after install"),
+    (Act::Deploy, 1, "acting install"),
+    (Act::Deploy, 1, "acted install"),
+    (Act::Deploy, 0, "running install"),
+    (Act::Deploy, 1, "before close-step"),
+    (Act::Deploy, 1, "after close-step"),
+    (Act::Deploy, 1, "acted close-step"),
+    (Act::Deploy, 1, "before note-healthy"),
+    (Act::Deploy, 1, "before finish-job"),
+    (Act::Deploy, 1, "after finish-job"),
+    (Act::Deploy, 1, "acting mark-disk"),
+    (Act::Deploy, 2, "acted mark-disk"),
+    (Act::Deploy, 3, "written ledger"),
+    (Act::Deploy, 4, "kept ledger"),
+    (Act::Deploy, 5, "renamed ledger"),
+    (Act::Redeploy, 1, "acted prepare"),
+    (Act::Redeploy, 1, "before begin-take-down"),
+    (Act::Redeploy, 1, "after begin-take-down"),
+    (Act::Redeploy, 1, "before uninstall"),
+    (Act::Redeploy, 1, "acting uninstall"),
+    (Act::Redeploy, 1, "acted uninstall"),
+    (Act::Redeploy, 0, "running uninstall"),
+    (Act::Redeploy, 3, "after close-step"),
+    (Act::Redeploy, 6, "after uninstall"),
+    (Act::Redeploy, 2, "before advance"),
+    (Act::Redeploy, 2, "after advance"),
+    (Act::Redeploy, 1, "before install"),
+    (Act::Redeploy, 0, "running install"),
+    (Act::Redeploy, 1, "after finish-job"),
+    (Act::Redeploy, 9, "kept ledger"),
+    (Act::Undeploy, 1, "accepted undeploy"),
+    (Act::Undeploy, 1, "before advance"),
+    (Act::Undeploy, 1, "after begin-take-down"),
+    (Act::Undeploy, 2, "acting uninstall"),
+    (Act::Undeploy, 0, "running uninstall"),
+    (Act::Undeploy, 4, "before close-step"),
+    (Act::Undeploy, 6, "acted uninstall"),
+    (Act::Undeploy, 1, "before finish-job"),
+    (Act::Undeploy, 1, "after finish-job"),
+    (Act::Undeploy, 5, "written ledger"),
+];
+
+const NODE_KILLS: &[Point] = &[
+    (Act::Deploy, 1, "acting prepare"),
+    (Act::Deploy, 0, "running install"),
+    (Act::Deploy, 1, "acted install"),
+    (Act::Deploy, 1, "before finish-job"),
+    (Act::Redeploy, 1, "after begin-take-down"),
+    (Act::Redeploy, 0, "running uninstall"),
+    (Act::Redeploy, 6, "acted uninstall"),
+    (Act::Redeploy, 1, "before install"),
+    (Act::Redeploy, 0, "running install"),
+    (Act::Undeploy, 2, "acting uninstall"),
+];
+
+/// Of all points, those of this commit: one for each act and life.
+fn chosen(all: &[Point], lives: usize) -> Vec<Vec<Point>> {
+    let of = |act: Act| all.iter().filter(move |point| point.0 == act).copied().collect::<Vec<_>>();
+    let acts = [of(Act::Deploy), of(Act::Redeploy), of(Act::Undeploy)];
+    let everything = std::env::var("KAAPANA_CRASHES").is_ok_and(|value| value == "all");
+    let lives = if everything { acts.iter().map(Vec::len).max().unwrap_or_default() } else { lives };
+    let commit = std::env::var("KAAPANA_COMMIT").unwrap_or_default();
+    let start = usize::from_str_radix(commit.get(..6).unwrap_or("0"), 16).unwrap_or_default();
+    (0..lives)
+        .map(|life| {
+            let at = |points: &Vec<Point>| {
+                let number = if everything { life } else { (start + life * points.len() / lives) % points.len() };
+                points.get(number).copied()
+            };
+            acts.iter().filter_map(at).collect()
+        })
+        .collect()
+}
+
+fn print(table: &[String]) {
+    println!("\n| act | point | ends | outcome |\n|---|---|---|---|");
+    table.iter().for_each(|row| println!("{row}"));
+}
+
+#[test]
+fn the_agent_is_killed_at_any_point_and_nothing_is_done_twice() {
+    let mut table = Vec::new();
+    for points in chosen(KILLS, 2) {
+        let node = Node::new();
+        node.install_faults();
+        for act in [Act::Deploy, Act::Redeploy, Act::Undeploy] {
+            let point = points.iter().find(|point| point.0 == act);
+            if let Some(point) = point {
+                let before = calls(&node);
+                arm(&node, point, "kill");
+                begin(&node, act);
+                if let Some(verb) = point.2.strip_prefix("running ") {
+                    node.wait_at_gate(verb);
+                    node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent");
+                    node.wait("the agent again", MOMENT, |p| p.job.is_some());
+                    node.open_gate(verb);
+                }
+                let published = ended(&node, act);
+                assert_eq!(node.run("cat /run/kaapana-agent/point").out, "", "{point:?} was not passed");
+                assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{point:?}");
+                assert_eq!(published.history.len(), jobs(act), "{point:?}: {:?}", published.history);
+                let (installs, uninstalls) = calls(&node);
+                let wanted = match act {
+                    Act::Deploy => (1, 0),
+                    Act::Redeploy => (1, 6),
+                    Act::Undeploy => (0, 6),
+                };
+                assert_eq!((installs - before.0, uninstalls - before.1), wanted, "{point:?}: no operation is run twice");
+                table.push(format!("| {act:?} | {} {} | agent | done once |", point.1, point.2));
+            } else {
+                begin(&node, act);
+                ended(&node, act);
+            }
+            nothing_is_left(&node);
+        }
+        assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
+    }
+    print(&table);
+}
+
+#[test]
+fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
+    let mut table = Vec::new();
+    let all = std::env::var("KAAPANA_CRASHES").is_ok_and(|value| value == "all");
+    for points in chosen(NODE_KILLS, 1) {
+        let mut node = Node::new();
+        node.install_faults();
+        for act in [Act::Deploy, Act::Redeploy, Act::Undeploy] {
+            // Each takes a minute: make test takes those of a deploy and a redeploy.
+            let point = points.iter().find(|point| point.0 == act).filter(|_| all || act != Act::Undeploy);
+            if let Some(point) = point {
+                arm(&node, point, "wait");
+                begin(&node, act);
+                match point.2.strip_prefix("running ") {
+                    Some(verb) => node.wait_at_gate(verb),
+                    None => drop(node.ok("timeout 200 cat /run/kaapana-agent/reached")),
+                }
+                node.crash();
+                table.push(format!("| {act:?} | {} {} | node | as wished |", point.1, point.2));
+            } else {
+                begin(&node, act);
+            }
+            let published = ended(&node, act);
+            assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{point:?}: {:?}", published.history);
+            assert_eq!(published.holds.len(), 0, "{point:?}");
+            nothing_is_left(&node);
+        }
+        assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
+    }
+    print(&table);
+}
+
+/// How many jobs there have been after an act without a crash of the node.
+fn jobs(act: Act) -> usize {
+    match act {
+        Act::Deploy => 1,
+        Act::Redeploy => 2,
+        Act::Undeploy => 3,
+    }
+}
+
+fn calls(node: &Node) -> (usize, usize) {
+    (node.helm_calls("install"), node.helm_calls("uninstall"))
+}
+
+/// Makes the agent stop at a point. Passings count from its start.
+fn arm(node: &Node, (_, count, point): &Point, how: &str) {
+    node.ok("systemctl restart kaapana-agent");
+    node.wait("it is there", MOMENT, |p| p.conditions.iter().all(|condition| condition.reason != "Pending"));
+    if let Some(verb) = point.strip_prefix("running ") {
+        return node.close_gate(verb);
+    }
+    node.ok("rm -f /run/kaapana-agent/reached; mkfifo /run/kaapana-agent/reached");
+    let text = format!("{count} {how} {point}\n");
+    std::fs::write(node.path("/run/kaapana-agent/point"), text).unwrap();
+}
+
+fn begin(node: &Node, act: Act) {
+    match act {
+        Act::Deploy => node.configure(&config("")),
+        Act::Redeploy => {
+            node.ok("echo kept >/data/fast/patients");
+            node.configure(&config("[network]\nhttp_port = 8080\n"));
+        }
+        // The one who asks may not get an answer; what was accepted is done all the same.
+        Act::Undeploy => drop(node.run("timeout 20 kaapanactl undeploy --no-wait")),
+    }
+}
+
+fn ended(node: &Node, act: Act) -> Published {
+    let limit = DEPLOYMENT + Duration::from_secs(120);
+    node.wait(&format!("{act:?} has ended"), limit, |p| {
+        p.job.is_none()
+            && p.history.iter().any(|job| job.result == JobResult::Done)
+            && match act {
+                Act::Deploy => p.phase == Phase::Healthy && p.generation == 1 && is_marked(p),
+                Act::Redeploy => {
+                    p.phase == Phase::Healthy && p.generation == 2 && p.running.as_ref().is_some_and(|r| r.generation == 2)
+                }
+                Act::Undeploy => p.phase == Phase::Undeployed && p.desired_state == "undeployed",
+            }
+    })
+}
+
+/// The disks are recorded: the deployment is over with all that follows.
+fn is_marked(published: &Published) -> bool {
+    ["disk.fast.identity", "disk.slow.identity"].into_iter().all(|id| {
+        published.conditions.iter().any(|condition| condition.id == id && condition.message.contains("is the recorded disk"))
+    })
+}
+
+/// No unit, no folder of a step, no lock, no release in between.
+fn nothing_is_left(node: &Node) {
+    let units = "systemctl list-units --all --no-legend 'kaapana-job-*' 'kaapana-probe-*'; ls /var/lib/kaapana-agent/steps";
+    node.ok(&format!("timeout 30 bash -c 'until [ -z \"$({units})\" ]; do :; done'"));
+    let pending = node
+        .ok("/snap/bin/microk8s.kubectl get secrets -A -l owner=helm --no-headers -o custom-columns=s:.metadata.labels.status");
+    assert!(pending.lines().all(|status| status == "deployed"), "{pending}");
+}
