@@ -188,7 +188,7 @@ impl Story {
             }
             Step::TurnBack { failure } => self.ledger.turn_back(failure, now),
             Step::NoteWaiting(since) => self.ledger.note_waiting(since, now),
-            Step::NoteFault(fault) => self.ledger.note_fault(fault),
+            Step::NoteFault(fault) => self.ledger.note_fault(fault, now),
             Step::SkipHooks => drop(self.ledger.skip_hooks("", now)),
             Step::StartWayBack { reason } => self.ledger.start_way_back(reason, now),
             Step::NotePage(page) => self.ledger.job.as_mut().unwrap().page = page,
@@ -309,7 +309,10 @@ impl Story {
     }
 
     fn step(&mut self, words: &[&str]) {
-        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone()).expect("a step runs");
+        let step = self.ledger.job.as_ref().and_then(|job| job.step.as_ref());
+        let Some(unit) = step.map(|step| step.unit.clone()) else {
+            return writeln!(self.out, "  NO STEP RUNS").unwrap();
+        };
         let ended = |status, tail: Vec<String>| StepState::Ended(StepResult { status, timed_out: false, tail });
         let state = match words[1] {
             "running" => StepState::Running,
@@ -533,6 +536,8 @@ fn every_story_ends_as_its_golden_file_says() {
     assert!(stories.len() >= 10, "the stories are gone");
     let mut wrong = Vec::new();
     for (name, path) in stories {
+        // Seen when the story panics.
+        println!("{name}");
         let played = Story::new().play(&std::fs::read_to_string(&path).unwrap());
         let golden = path.with_extension("golden");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {

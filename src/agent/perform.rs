@@ -92,7 +92,10 @@ impl Agent {
                 let now = self.now();
                 self.commit(|ledger| ledger.note_waiting(since, now)).is_ok()
             }
-            Step::NoteFault(fault) => self.commit(|ledger| ledger.note_fault(fault)).is_ok(),
+            Step::NoteFault(fault) => {
+                let now = self.now();
+                self.commit(|ledger| ledger.note_fault(fault, now)).is_ok()
+            }
             Step::SkipHooks => self.skip_hooks(),
             Step::StartWayBack { reason } => self.start_way_back(reason),
             Step::NotePage(page) => self.change_job(|job| job.page = page),
@@ -204,7 +207,8 @@ impl Agent {
     /// An action failed; what follows from it is decided by the planner.
     fn note_fault(&mut self, result: JobResult, reason: &str, message: String, tail: Vec<String>, cause: Cause) {
         let fault = JobFailure { result, reason: reason.into(), message, tail, cause };
-        self.commit(|ledger| ledger.note_fault(fault)).ok();
+        let now = self.now();
+        self.commit(|ledger| ledger.note_fault(fault, now)).ok();
     }
 
     fn turn_back(&mut self, failure: JobFailure) -> bool {

@@ -281,7 +281,11 @@ impl Agent {
             if self.ledger.desired == Desired::Undeployed {
                 return Err(Refusal::NothingToDo("nothing is deployed, and that is remembered".into()));
             }
-            self.commit(|ledger| ledger.desired = Desired::Undeployed).map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+            self.commit(|ledger| {
+                ledger.desired = Desired::Undeployed;
+                ledger.previous = None;
+            })
+            .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
             return Err(Refusal::NothingToDo("nothing is deployed; that it stays so is remembered".into()));
         }
         let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };

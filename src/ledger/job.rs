@@ -279,9 +279,9 @@ pub struct Job {
     /// Since when workflows are waited for.
     #[serde(default)]
     pub waiting_since: Option<Timestamp>,
-    /// The site's program has run.
+    /// The site's program that has run.
     #[serde(default)]
-    pub pre_takedown_done: bool,
+    pub pre_takedown_done: Option<PathBuf>,
     /// The root release is upgraded in place; this is what it said of its maker before.
     #[serde(default)]
     pub upgrade_from: Option<String>,

@@ -153,6 +153,9 @@ pub struct Deployed {
     /// Something of it was taken down.
     #[serde(default)]
     pub partial: bool,
+    /// What the release said of its maker before it was upgraded in place.
+    #[serde(default)]
+    pub replaces: Option<String>,
     /// When its release was made, at the earliest and at the latest: one of another time
     /// is another's.
     #[serde(default)]
@@ -204,6 +207,9 @@ pub struct Ledger {
     /// Objects of what was taken down that were not seen to be gone.
     #[serde(default)]
     pub leftovers: BTreeSet<ObjectId>,
+    /// Jobs of the hooks of what was taken down.
+    #[serde(default)]
+    pub hooks: BTreeSet<ObjectId>,
     /// The identity of the last installation, also after an undeploy.
     pub identity: Option<Identity>,
     /// File systems of the data directories, by path, recorded at the first good deployment.
@@ -231,6 +237,7 @@ impl Default for Ledger {
             previous: None,
             unfinished: Vec::new(),
             leftovers: BTreeSet::new(),
+            hooks: BTreeSet::new(),
             identity: None,
             disks: BTreeMap::new(),
             failure: None,
@@ -250,6 +257,8 @@ impl Ledger {
         };
         let state = if settings.text("platform.state") == "undeployed" { Desired::Undeployed } else { Desired::Deployed };
         if self.configured_state != Some(state) {
+            // What was canceled or failed before is wished anew.
+            self.failure = self.failure.take_if(|failure| failure.kind == JobKind::Deploy);
             self.desired = state;
             self.configured_state = Some(state);
         }
@@ -298,7 +307,7 @@ impl Ledger {
             options: JobOptions { no_hooks: options.no_hooks || no_hooks, ..options },
             nuked: Vec::new(),
             waiting_since: None,
-            pre_takedown_done: false,
+            pre_takedown_done: None,
             upgrade_from: None,
             canceled_by: None,
             fault: None,
@@ -327,7 +336,12 @@ impl Ledger {
     ) -> Option<FinishedJob> {
         let job = self.job.take()?;
         let error = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
+        // A wish that was withdrawn before anything was touched says nothing of another job.
+        let wish = if job.kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+        let withdrawn = result == JobResult::Canceled && !job.has_touched() && job.desired_before != wish;
         match failure {
+            Some(_) if withdrawn => {}
+            None if result == JobResult::Skipped => {}
             Some(failure) => {
                 let intent = job.way_back.as_ref().map_or(&job.intent, |way| &way.intent).clone();
                 let same = |known: &&Failure| known.kind == job.kind && known.intent == intent;
@@ -361,6 +375,7 @@ impl Ledger {
             self.deployed = None;
             self.previous = None;
             self.leftovers.clear();
+            self.hooks.clear();
         }
         if job.step.is_some() {
             self.end_unfinished(now);
@@ -398,9 +413,10 @@ impl Ledger {
         now: Timestamp,
     ) {
         self.leftovers.extend(objects.iter().cloned());
+        self.hooks.extend(hooks.iter().cloned());
         if let Some(job) = self.job.as_mut() {
-            let since = Some(now);
-            job.takedown = Some(TakeDown { releases, uninstalled: Vec::new(), objects, hooks, ended: Vec::new(), since });
+            let (since, known) = (Some(now), job.takedown.take().unwrap_or_default());
+            job.takedown = Some(TakeDown { releases, objects, hooks, since, ..known });
         }
     }
 
@@ -462,6 +478,7 @@ impl Ledger {
                 let mut deployed = installing(job, now)?;
                 if what == StepKind::Upgrade {
                     deployed.made = self.deployed.as_ref().and_then(|before| before.made);
+                    deployed.replaces.clone_from(&job.upgrade_from);
                 }
                 Some(deployed)
             }
@@ -507,8 +524,8 @@ impl Ledger {
                 self.note_installed(now);
             }
             StepKind::Install | StepKind::Upgrade => {}
-            StepKind::PreTakedown { .. } => {
-                job.pre_takedown_done |= success;
+            StepKind::PreTakedown { program } => {
+                job.pre_takedown_done = success.then_some(program);
                 job.in_hand = Some(now);
             }
             StepKind::Uninstall { namespace, release, .. } => {
@@ -543,6 +560,10 @@ impl Ledger {
     /// values and settings, and takes down what failed first.
     pub fn turn_back(&mut self, failure: JobFailure, now: Timestamp) {
         self.end_unfinished(now);
+        // What was taken down in part, or to its end, was good before.
+        if let Some(good) = self.deployed.as_ref().filter(|deployed| deployed.partial && deployed.healthy) {
+            self.previous = Some(Deployed { partial: false, ..good.clone() });
+        }
         let (Some(job), Some(previous)) = (self.job.as_mut(), &self.previous) else { return };
         let Some(settings) = &previous.settings else { return };
         let known = job.way_back.take();
@@ -565,15 +586,18 @@ impl Ledger {
         job.stage = Stage::TakeDown;
         job.in_hand = Some(now);
         (job.takedown, job.step, job.upgrade_from, job.fault) = (None, None, None, None);
+        // What was canceled is canceled; the way back is another thing.
+        job.canceled_by = None;
         (job.healthy_since, job.failing_since) = (None, None);
         (job.installing, job.lost) = (false, 0);
+        job.pre_takedown_done = None;
     }
 
     /// A job of the agent's own that puts the last good deployment back, because the try
     /// that was to follow a failure cannot be made.
     pub fn start_way_back(&mut self, reason: String, now: Timestamp) {
         let Some(failure) = self.failure.clone() else { return };
-        let Some(job) = self.start_job(failure.kind, reason, None, now) else { return };
+        let Some(job) = self.start_job(JobKind::Deploy, reason, None, now) else { return };
         job.intent.clone_from(&failure.intent);
         let Failure { reason, message, tail, cause, .. } = failure;
         self.turn_back(JobFailure { result: JobResult::Failed, reason, message, tail, cause }, now);
@@ -588,8 +612,10 @@ impl Ledger {
     }
 
     /// An action of the running job failed.
-    pub fn note_fault(&mut self, fault: JobFailure) {
+    pub fn note_fault(&mut self, fault: JobFailure, now: Timestamp) {
+        self.end_unfinished(now);
         if let Some(job) = self.job.as_mut() {
+            job.in_hand = Some(now);
             job.fault = Some(fault);
         }
     }
@@ -612,6 +638,7 @@ impl Ledger {
             // The take-down is over: what was there is the way back.
             Stage::Install => {
                 self.leftovers.clear();
+                self.hooks.clear();
                 self.forget_deployed();
             }
             // The installation ended while the agent was away.
@@ -676,6 +703,7 @@ fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
         installed: false,
         healthy: false,
         partial: false,
+        replaces: None,
         made: Some((at, None)),
         at,
     })

@@ -76,8 +76,13 @@ impl Inputs<'_> {
     /// Is nothing (whole) of the platform there, while a last good deployment could be?
     #[must_use]
     pub fn way_back(&self) -> Option<&Deployed> {
-        let gone = self.ledger.deployed.as_ref().is_none_or(|deployed| !deployed.installed);
-        self.ledger.previous.as_ref().filter(|good| gone && good.settings.is_some())
+        let previous = self.ledger.previous.as_ref();
+        let good = match &self.ledger.deployed {
+            Some(last) if last.installed && last.partial => Some(last).filter(|last| last.healthy).or(previous),
+            Some(last) if last.installed => None,
+            _ => previous,
+        };
+        good.filter(|good| good.settings.is_some())
     }
 
     /// Pods of workflows that run: people's work, which a take-down would end.

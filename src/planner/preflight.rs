@@ -56,7 +56,9 @@ pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     api(inputs, &mut list);
     node(inputs, &mut list);
     system(inputs, &mut list);
-    if let Some(settings) = &inputs.ledger.settings {
+    // While a job works, sensors look where it does.
+    let looked_at = inputs.ledger.job.as_ref().map(|job| &job.settings).or(inputs.ledger.settings.as_ref());
+    if let Some(settings) = looked_at {
         disks(inputs, settings, &mut list);
         gpu(inputs, settings, &mut list);
         chart(inputs, settings, &mut list);

@@ -218,7 +218,7 @@ pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
     // While an upgrade is under way the release still is what it was before.
     let before = inputs.ledger.job.as_ref().and_then(|job| job.upgrade_from.as_ref());
     let previous = inputs.ledger.previous.as_ref().map(|previous| &previous.description);
-    let known = [Some(&deployed.description), before, previous];
+    let known = [Some(&deployed.description), before, previous, deployed.replaces.as_ref()];
     let ours = match (root.status.as_str(), deployed.made, root.made) {
         ("deployed", ..) => known.contains(&Some(&root.description)),
         // Helm says its own then; when it was made tells it from another's.
@@ -397,7 +397,10 @@ fn guarded(
 /// last good deployment is put back meanwhile, unless the ground it needs is missing.
 fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Option<Plan> {
     let failure = inputs.ledger.failure.as_ref()?;
-    let good = inputs.way_back().filter(|_| kind == JobKind::Deploy && !failure.turned_back)?;
+    let good = inputs.way_back().filter(|_| kind == JobKind::Deploy && failure.kind == kind && !failure.turned_back)?;
+    if super::job::way_back::other_data(inputs, good).is_some() {
+        return None;
+    }
     let passing = match retry(inputs, failure) {
         Retry::Now | Retry::Never => false,
         Retry::At(_) => !matches!(failure.cause, Cause::Registry | Cause::Images),
@@ -426,7 +429,12 @@ fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
     if runs && !program.is_empty() {
         steps.push(Step::RunSiteProgram { program: program.into() });
     }
-    if kind == JobKind::Deploy && runs && settings.is_some_and(|settings| settings.text("deployment.strategy") == "upgrade") {
+    let same = |settings: &&Settings| {
+        let last = inputs.ledger.deployed.as_ref();
+        last.is_some_and(|last| !last.partial && last.ownership == Ownership::of(settings))
+    };
+    let upgrades = settings.filter(same).is_some_and(|settings| settings.text("deployment.strategy") == "upgrade");
+    if kind == JobKind::Deploy && runs && upgrades {
         steps.push(Step::Upgrade);
         return steps;
     }
@@ -488,6 +496,7 @@ fn failure_of<'l>(inputs: &Inputs<'l>, kind: JobKind, wanted: Option<&Intent>) -
     let same = match (&failure.intent, wanted) {
         (Some(a), Some(b)) => a.matches(b),
         // It failed before its intent was known, or has none: it counts for the same generation.
+        (None, None) if failure.cause == Cause::Canceled => true,
         (None, _) => failure.generation == inputs.ledger.generation,
         (Some(_), None) => false,
     };
@@ -510,8 +519,8 @@ fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
             return if gone { Retry::Now } else { Retry::WhenCauseIsGone };
         }
         Cause::Leftovers => leftovers_are_gone(inputs),
-        Cause::Api => api_is_back(inputs.snapshot),
-        Cause::Interrupted => {
+        Cause::Api if !api_is_back(inputs.snapshot) => return Retry::WhenCauseIsGone,
+        Cause::Api | Cause::Interrupted => {
             // Not at once: what interrupted it may go on for a moment.
             let at = failure.at + SignedDuration::from_secs(15 << failure.attempts.clamp(1, 6).saturating_sub(1));
             return match inputs.now {

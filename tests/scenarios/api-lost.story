@@ -17,6 +17,8 @@ settle
 api ready
 release kaapana-admin-chart pending-install mine
 settle
+now +20s
+settle
 gone kaapana-admin-chart
 step ok
 settle

@@ -77,7 +77,7 @@ fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
         Some(match bad.status {
             // On the way back there is nothing else to fall back on.
             Status::Unknown => unknown(&bad.message),
-            _ if job.way_back.is_some() && inputs.now < limit => unknown(&bad.message),
+            _ if job.way_back.is_some() => Plan::rest(phase(job), format!("waiting for the disk: {}", bad.message)),
             _ => act(job, "the data disk went away", Step::fail(bad.reason, bad.message, Cause::Interrupted)),
         })
     })
@@ -90,8 +90,13 @@ pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHea
         return Plan::rest(phase(job), format!("the platform cannot be seen: {}", inputs.snapshot.cluster.reason()));
     };
     let summary = release::waiting_for(health);
+    let own = Ownership::of(&job.settings);
+    let root = cluster.releases.get(&(own.namespace, own.root));
+    if root.is_some_and(|root| root.status == "deployed" && root.description != job.description()) {
+        return wait(job, "waiting to see what helm did", limit);
+    }
     if health.level() <= Level::Suspended {
-        let Some(since) = job.healthy_since else {
+        let Some(since) = job.healthy_since.map(|since| since.max(inputs.snapshot.cluster_since.unwrap_or(since))) else {
             return act(job, summary, Step::NoteHealthy(Some(inputs.now)));
         };
         // What was seen to be gone is seen to be back.

@@ -26,12 +26,13 @@ const MOST_LOST: u32 = 3;
 /// What the job does next.
 #[must_use]
 pub fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
-    let decided = if let Some(fault) = &job.fault {
+    let waits = job.step.is_none() || (job.way_back.is_some() && job.fault.is_some());
+    let decided = if let Some(plan) = canceled(job).filter(|_| waits) {
+        plan
+    } else if let Some(fault) = &job.fault {
         act(job, fault.message.clone(), Step::failed(fault.clone()))
     } else if let Some(step) = &job.step {
         running(inputs, job, step)
-    } else if let Some(plan) = canceled(job) {
-        plan
     } else {
         match job.stage {
             Stage::Prepare => prepare::next(inputs, job, conditions),
@@ -56,7 +57,7 @@ pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
     // What is being taken down is what would be put back.
     let runs = ledger.deployed.as_ref().filter(|deployed| deployed.healthy && !job.installing && job.stage <= Stage::Install);
     let previous = runs.or(ledger.previous.as_ref()).filter(|good| good.settings.is_some());
-    if job.way_back.is_some() {
+    if job.way_back.is_some() && job.step.is_some() && job.fault.is_none() {
         return Err("the last good deployment is being put back, which is not canceled".into());
     }
     if job.canceled_by.is_some() {
@@ -69,7 +70,11 @@ pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
     if job.kind == JobKind::Undeploy {
         return Ok(format!("the take-down stops{now}; what is down already stays down until someone deploys or undeploys again"));
     }
+    if job.way_back.is_some() {
+        return Ok("the way back, which waits, is given up; what is there stays as it is".into());
+    }
     let back = match previous {
+        Some(good) if job.stage == Stage::TakeDown => format!("generation {} is put back", good.generation),
         Some(good) => format!("generation {} is put back, which takes the platform down once more", good.generation),
         None if job.stage == Stage::TakeDown => "nothing is installed, since there is no last good deployment".into(),
         None => "nothing is put back, since there is no last good deployment: what is installed stays as it is".into(),
@@ -83,8 +88,9 @@ pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
 /// A job that a person ended stops where it can: not in the middle of a take-down
 /// for a deployment, which has to come to its end first.
 fn canceled(job: &Job) -> Option<Plan> {
-    let by = job.canceled_by.filter(|_| job.way_back.is_none())?;
+    let by = job.canceled_by?;
     let message = match (job.has_touched(), job.kind, job.stage) {
+        _ if job.way_back.is_some() => format!("uid {by} gave the way back up"),
         (false, ..) => format!("uid {by} canceled it before anything was touched"),
         (true, JobKind::Deploy, Stage::TakeDown) => return None,
         (true, JobKind::Deploy, _) => format!("uid {by} canceled it"),
@@ -120,7 +126,9 @@ fn after(job: &Job, key: &str, since: Timestamp) -> Timestamp {
 /// When a deployment gives up, and an undeploy waiting. A cluster that was away for
 /// long has a moment from when it is seen again.
 fn deadline(inputs: &Inputs<'_>, job: &Job) -> Timestamp {
-    let limit = after(job, "deployment.deadline", job.deadline_since());
+    let since = job.deadline_since();
+    let since = job.waiting_since.map_or(since, |from| after(job, "deployment.wait_for_workflows", from).max(since));
+    let limit = after(job, "deployment.deadline", since);
     match inputs.snapshot.cluster_since {
         Some(since) => limit.max(after(job, "deployment.stuck_after", since).min(after(job, "deployment.deadline", since))),
         None => limit,

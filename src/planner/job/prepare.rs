@@ -9,6 +9,16 @@ use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, Prepared, Stage};
 use crate::planner::{Inputs, Plan, Step, preflight, release};
 use crate::state::{Condition, Observed};
 
+/// Keys that decide about the take-down itself.
+const TAKE_DOWN: [&str; 6] = [
+    "deployment.pre_takedown",
+    "deployment.strategy",
+    "deployment.no_hooks",
+    "deployment.wait_for_workflows",
+    "agent.on_change",
+    "agent.windows",
+];
+
 /// Brings everything in hand; what comes up meanwhile counts.
 pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
     if job.kind == JobKind::Undeploy {
@@ -58,7 +68,8 @@ fn changed_mind(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
         return Some(Plan::rest(phase(job), summary).wake(pause.until));
     }
     let wanted = if job.kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
-    let touches = |key: &String| keys::find(key).is_none_or(|key| key.effect != Effect::Agent);
+    let touches =
+        |key: &String| keys::find(key).is_none_or(|known| known.effect != Effect::Agent || TAKE_DOWN.contains(&known.path));
     let changed = job.kind == JobKind::Deploy
         && inputs.ledger.settings.as_ref().is_some_and(|new| job.settings.changed_keys(new).iter().any(touches));
     if inputs.ledger.desired != wanted || changed {
@@ -135,8 +146,10 @@ fn people(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
         }
     }
     workflows(inputs, job).or_else(|| {
-        let program = job.settings.text("deployment.pre_takedown");
-        let wanted = !program.is_empty() && !job.pre_takedown_done;
+        // The site's program as it is wished now: it may have been mended meanwhile.
+        let settings = inputs.ledger.settings.as_ref().unwrap_or(&job.settings);
+        let program = settings.text("deployment.pre_takedown");
+        let wanted = !program.is_empty() && job.pre_takedown_done.as_deref() != Some(std::path::Path::new(program));
         wanted.then(|| act(job, "running the site's program", Step::RunSiteProgram { program: program.into() }))
     })
 }

@@ -97,6 +97,14 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
         return upgrade(inputs, job, &present).unwrap_or_else(|| begin(inputs, job, &present));
     };
     let key = |release: &Release| (release.namespace.clone(), release.name.clone());
+    // What appeared meanwhile is waited for like everything else.
+    let unknown = |release: &&&Release| {
+        let missing = release.objects.iter().any(|object| !object.keep && !down.objects.contains(&object.id));
+        missing && !down.uninstalled.contains(&key(release))
+    };
+    if present.iter().any(|release| unknown(&release)) {
+        return begin(inputs, job, &present);
+    }
     if let Some(release) = present.iter().find(|release| !down.uninstalled.contains(&key(release))) {
         return uninstall(inputs, job, release);
     }
@@ -131,7 +139,8 @@ fn begin(inputs: &Inputs<'_>, job: &Job, ours: &[&Release]) -> Plan {
     let objects = ours.iter().flat_map(|release| &release.objects).filter(|object| !object.keep).map(|object| object.id.clone());
     let objects = objects.chain(inputs.ledger.leftovers.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect();
     let releases = ours.iter().map(|release| (release.namespace.clone(), release.name.clone())).collect();
-    let hooks = ours.iter().flat_map(|release| release.hooks.iter().cloned()).collect();
+    let hooks = ours.iter().flat_map(|release| release.hooks.iter().cloned()).chain(inputs.ledger.hooks.iter().cloned());
+    let hooks = hooks.collect::<BTreeSet<_>>().into_iter().collect();
     act(job, "taking down what runs", Step::BeginTakeDown { releases, objects, hooks })
 }
 
@@ -151,7 +160,9 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
     if super::way_back::refused(inputs, job).is_some() {
         return None;
     }
-    let can = root.readable && matches!(root.status.as_str(), "deployed" | "failed");
+    // What was taken down in part, or failed to go back this way, is installed anew.
+    let first = job.way_back.as_ref().is_none_or(|way| way.attempts == 1);
+    let can = first && !deployed.partial && root.readable && matches!(root.status.as_str(), "deployed" | "failed");
     (wanted && same && can).then(|| act(job, "upgrading in place", Step::BeginUpgrade { from: root.description.clone() }))
 }
 
@@ -168,7 +179,9 @@ fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
             .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit.min(until.unwrap_or(limit))));
     }
     // Its hooks are what it got stuck at.
-    let no_hooks = job.options.no_hooks || (stuck && release.status == "uninstalling");
+    let hung =
+        inputs.ledger.failure.as_ref().is_some_and(|failure| failure.reason == "HelmFailed" && failure.kind == JobKind::Undeploy);
+    let no_hooks = job.options.no_hooks || ((stuck || hung) && release.status == "uninstalling");
     let step = Step::Uninstall { namespace: release.namespace.clone(), release: release.name.clone(), no_hooks };
     act(job, format!("taking down {}/{}", release.namespace, release.name), step)
 }

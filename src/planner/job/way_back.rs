@@ -23,22 +23,39 @@ pub(super) fn conclude(inputs: &Inputs<'_>, job: &Job, plan: Plan) -> Plan {
             act(job, message.clone(), Step::failed(JobFailure { message, cause, ..way.failure.clone() }))
         }
         (Some(way), Some(failure)) => again_or_stop(inputs, job, way, failure),
-        (None, Some(failure)) => match way_back(inputs, job, &failure) {
-            Some(good) => {
-                let summary = format!("{}; generation {} is put back", failure.message, good.generation);
-                act(job, summary, Step::TurnBack { failure })
+        (None, Some(failure)) => {
+            let failure = as_canceled(job, failure);
+            match way_back(inputs, job, &failure) {
+                Some(good) => {
+                    let summary = format!("{}; generation {} is put back", failure.message, good.generation);
+                    act(job, summary, Step::TurnBack { failure })
+                }
+                None => Plan { steps: vec![Step::failed(failure)], ..plan },
             }
-            None => plan,
-        },
+        }
         (None, None) => plan,
+    }
+}
+
+/// A person ended the job before it failed: it is not to be tried again by itself.
+fn as_canceled(job: &Job, failure: JobFailure) -> JobFailure {
+    let Some(by) = job.canceled_by.filter(|_| failure.cause != Cause::Canceled) else { return failure };
+    JobFailure {
+        result: JobResult::Canceled,
+        reason: "Canceled".into(),
+        message: format!("uid {by} canceled it; {}", failure.message),
+        cause: Cause::Canceled,
+        ..failure
     }
 }
 
 /// The way back failed: once more when something interrupted it, else a person decides.
 fn again_or_stop(inputs: &Inputs<'_>, job: &Job, way: &WayBack, failure: JobFailure) -> Plan {
-    let passing = matches!(failure.cause, Cause::Api | Cause::Interrupted);
+    // What could not be upgraded back is taken down and installed.
+    let upgraded = job.upgrade_from.is_some() && way.attempts == 1 && failure.cause != Cause::Canceled;
+    let passing = matches!(failure.cause, Cause::Api | Cause::Interrupted) || upgraded;
     let most = job.settings.integer("agent.retries");
-    if passing && i64::from(way.attempts) <= most {
+    if passing && (upgraded || i64::from(way.attempts) <= most) {
         // The cause is what it was when it was seen first.
         if job.fault.as_ref() != Some(&failure) {
             return act(job, failure.message.clone(), Step::NoteFault(failure));
@@ -67,11 +84,16 @@ fn again_or_stop(inputs: &Inputs<'_>, job: &Job, way: &WayBack, failure: JobFail
 }
 
 /// The deployment that is put back after this failure; `None`: nothing is.
-fn way_back<'l>(inputs: &Inputs<'l>, job: &Job, failure: &JobFailure) -> Option<&'l Deployed> {
-    let good = inputs.ledger.previous.as_ref().filter(|good| good.settings.is_some())?;
+fn way_back<'l>(inputs: &'l Inputs<'_>, job: &Job, failure: &JobFailure) -> Option<&'l Deployed> {
     // Before, nothing was taken down by this job; but one before it may have.
-    let down = if job.has_touched() { job.stage >= Stage::Install } else { inputs.way_back().is_some() };
-    if job.kind != JobKind::Deploy || !down {
+    let good = match (job.has_touched(), job.stage >= Stage::Install) {
+        (true, true) => inputs.ledger.previous.as_ref().filter(|good| good.settings.is_some()),
+        (true, false) => None,
+        (false, _) => inputs.way_back(),
+    }?;
+    // What failed on data of another release is taken down, and then everything stays down.
+    let of_another = !job.has_touched() && other_data(inputs, good).is_some();
+    if job.kind != JobKind::Deploy || of_another {
         return None;
     }
     let attempts = inputs.ledger.failure.as_ref().filter(|known| known.intent == job.intent).map_or(0, |known| known.attempts);
@@ -80,7 +102,15 @@ fn way_back<'l>(inputs: &Inputs<'l>, job: &Job, failure: &JobFailure) -> Option<
     (!passing || i64::from(attempts) + 1 > most).then_some(good)
 }
 
-/// An older release on newer data corrupts it: then everything stays down.
+/// The version of the data, when it is of another release (major.minor) than this
+/// deployment: an older one on newer data corrupts it.
+pub(in crate::planner) fn other_data<'i>(inputs: &'i Inputs<'_>, good: &Deployed) -> Option<&'i str> {
+    let settings = good.settings.as_ref()?;
+    let found = inputs.disks(settings)?.fast.version.as_deref()?;
+    (release_of(found) != release_of(settings.text("platform.version"))).then_some(found)
+}
+
+/// The data became another release's on the way back: then everything stays down.
 pub(super) fn refused(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     let way = job.way_back.as_ref()?;
     let found = inputs.disks(&job.settings)?.fast.version.as_deref()?;

@@ -1,0 +1,44 @@
+# Generation 2 failed and generation 1 is back. An undeploy is asked for and canceled in time:
+# generation 2 still is not tried again by itself.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle
+gone kaapana-admin-chart
+step ok
+settle
+step fail 1 Error: INSTALLATION FAILED: boom
+settle
+release kaapana-admin-chart deployed mine
+workload Deployment/a healthy
+step ok
+settle
+now +5s
+settle
+pod project-admin/train-1 none running
+ask undeploy
+settle
+cancel
+settle
+now +1h
+settle

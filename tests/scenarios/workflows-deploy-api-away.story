@@ -1,0 +1,34 @@
+# A deployment waits for workflows longer than its deadline: the API server going away for a moment ends
+# nothing.
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+wait_for_workflows = "3h"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
+deployed
+pod project-admin/train-1 none running
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+wait_for_workflows = "3h"
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle
+now +2h
+api down
+settle
+api ready
+settle
