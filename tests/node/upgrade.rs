@@ -44,10 +44,7 @@ fn a_chart_that_can_is_upgraded_in_place_and_back() {
     write("Chart.yaml", "apiVersion: v2\nname: kaapana-admin-chart\nversion: 0.6.0\n");
     write("templates/all.yaml", DEPLOYMENT_YAML);
     node.ok("/snap/bin/microk8s.helm3 package /tmp/kaapana-admin-chart --destination /srv/upgradable");
-    let configure = |more: &str| {
-        let text = config_of("strategy = \"upgrade\"\n", more);
-        node.configure(&text.replace("/srv/kaapana-admin-chart", "/srv/upgradable/kaapana-admin-chart"));
-    };
+    let configure = |more: &str| configure(&node, "", more);
     configure("");
     node.wait_healthy(1);
     let uid = format!("{KUBECTL} get pods -l app=keeper -o jsonpath='{{.items[*].metadata.uid}}'");
@@ -75,4 +72,45 @@ fn a_chart_that_can_is_upgraded_in_place_and_back() {
     assert_eq!(node.ok(&format!("{KUBECTL} get configmap ports -o jsonpath='{{.data.http}}'")), "8080");
     assert_eq!((node.helm_calls("upgrade"), node.helm_calls("uninstall")), (3, 0));
     assert_eq!(node.ok(&uid), pods, "the pod has never gone");
+    a_change_waits_for_its_window(&node);
+}
+
+fn configure(node: &Node, agent: &str, more: &str) {
+    let text = config_of("strategy = \"upgrade\"\n", more).replace("[agent]\n", &format!("[agent]\n{agent}"));
+    node.configure(&text.replace("/srv/kaapana-admin-chart", "/srv/upgradable/kaapana-admin-chart"));
+}
+
+fn a_change_waits_for_its_window(node: &Node) {
+    let window = |from: &str, until: &str| {
+        let clock = |shift: &str| node.ok(&format!("date -u -d '{shift}' +%H:%M"));
+        let (from, until) = (clock(from), clock(until));
+        format!("on_change = \"window\"\nwindows = [\"daily {}-{} UTC\"]\n", from.trim(), until.trim())
+    };
+    let upgrades = node.helm_calls("upgrade");
+    configure(node, "on_change = \"plan\"\n", "[network]\nhttp_port = 8082\n");
+    node.wait_hold("ChangePlanned");
+    let plan = node.ok("kaapanactl plan");
+    for words in [
+        "would  upgrade to the chart",
+        "network.http_port: 8080 -> 8082 forces an upgrade in place",
+        "global.http_port: 8080 -> 8082",
+    ] {
+        assert!(plan.contains(words), "{words} is missing in\n{plan}");
+    }
+    configure(node, &window("2 hours", "3 hours"), "[network]\nhttp_port = 8082\n");
+    let published = node.wait_hold("OutsideWindow");
+    assert!(published.holds[0].message.contains("waits for the maintenance window that opens"), "{}", published.holds[0].message);
+    assert!(node.exits(1, "kaapanactl deploy").contains("kaapanactl deploy --now does it at once"));
+    assert_eq!(node.helm_calls("upgrade"), upgrades, "nothing was done");
+    node.ok("kaapanactl deploy --now");
+    assert_eq!(node.ok(&format!("{KUBECTL} get configmap ports -o jsonpath='{{.data.http}}'")), "8082");
+    // A window that is open lets the next one through by itself.
+    configure(node, &window("-2 hours", "3 hours"), "[network]\nhttp_port = 8083\n");
+    node.ok("kaapanactl reload");
+    node.wait("done in the window", DEPLOYMENT, |p| {
+        p.phase == Phase::Healthy
+            && p.job.is_none()
+            && p.running.as_ref().is_some_and(|running| running.generation == p.generation)
+    });
+    assert_eq!(node.ok(&format!("{KUBECTL} get configmap ports -o jsonpath='{{.data.http}}'")), "8083");
 }

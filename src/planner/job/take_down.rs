@@ -15,6 +15,9 @@ use crate::state::{ClusterView, ObjectId, Observed, Pod, Release};
 /// to have ended.
 const SLACK: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long what helm wrote last may take to be seen.
+const VIEW_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
 /// May a release be worked on?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Occupied {
@@ -162,8 +165,17 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
     }
     // What was taken down in part, or failed to go back this way, is installed anew.
     let first = job.way_back.as_ref().is_none_or(|way| way.attempts == 1);
-    let can = first && !deployed.partial && root.readable && matches!(root.status.as_str(), "deployed" | "failed");
-    (wanted && same && can).then(|| act(job, "upgrading in place", Step::BeginUpgrade { from: root.description.clone() }))
+    if !(first && !deployed.partial && root.readable && wanted && same) {
+        return None;
+    }
+    match root.status.as_str() {
+        "deployed" | "failed" => Some(act(job, "upgrading in place", Step::BeginUpgrade { from: root.description.clone() })),
+        // Helm has ended; what it wrote last is not seen yet.
+        _ => {
+            let until = job.deadline_since() + VIEW_PATIENCE;
+            (inputs.now < until).then(|| wait(job, "waiting to see what helm did", until))
+        }
+    }
 }
 
 fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
