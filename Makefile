@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PACKAGES := build-essential debhelper dpkg-dev lintian libxml2-utils man-db systemd dbus polkitd shellcheck
+# Which points the crash tests take changes with the commit.
+export KAAPANA_COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 NODE_TESTS := cargo test --locked --features node-tests,faults --test node -- --test-threads=1
 DEB_OPTIONS := -b -us -uc --buildinfo-file=dist/kaapana-agent.buildinfo --changes-file=dist/kaapana-agent.changes \
 	--buildinfo-option=-udist --changes-option=-udist
@@ -18,7 +20,10 @@ demo: ready package ## boot the node, install the package, deploy the test platf
 test: ready lint unit package check-package test-node ## everything, in the order of what fails fastest
 	@tests/clock end
 
-test-all: test ## what does not fit into make test (nothing yet)
+test-all: test ## make test, then the crash tests with every point; about an hour more
+	@tests/clock crashes
+	trap 'tests/node/node down' EXIT; KAAPANA_CRASHES=all $(NODE_TESTS) --nocapture crash::
+	tests/node/node leftovers
 
 lint: ## format, clippy, shellcheck, documents
 	@tests/clock lint
