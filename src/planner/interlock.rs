@@ -134,6 +134,13 @@ fn volumes_below(cluster: &ClusterView, directory: &Directory) -> usize {
         .count()
 }
 
+/// The version of the data that lies there, when it is of another release (major.minor)
+/// than this version.
+#[must_use]
+pub fn other_release<'d>(directory: &'d Directory, version: &str) -> Option<&'d str> {
+    directory.version.as_deref().filter(|found| release_of(found) != release_of(version))
+}
+
 /// Is the data that lies there of the same release (major.minor) as what is to be
 /// deployed? Another release's data wants a migration, which a person decides; an
 /// older release would corrupt it. `None`: nothing says what the data is of.

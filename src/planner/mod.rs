@@ -2,6 +2,7 @@
 //!
 //! * [`preflight`]: what every check says ([`Condition`]s), and which of them hold a job back;
 //! * [`interlock`]: the rules that keep a platform off the wrong disk;
+//! * [`failure`]: a job that failed: tried again, put back, or a person decides;
 //! * [`release`]: is what is deployed what is wanted, and may it be changed;
 //! * [`job`]: the next step of the job that runs;
 //! * [`step`]: the vocabulary: [`Step`], [`Hold`], [`Plan`].
@@ -9,6 +10,7 @@
 //! The loop takes the first step of a plan, does it, observes and plans again, so
 //! a restart in the middle of anything is an ordinary start.
 
+pub mod failure;
 pub mod interlock;
 pub mod job;
 pub mod preflight;
@@ -83,6 +85,16 @@ impl Inputs<'_> {
             _ => previous,
         };
         good.filter(|good| good.settings.is_some())
+    }
+
+    /// Is the data of another release (major.minor) than this deployment by now? An older
+    /// one on newer data corrupts it.
+    #[must_use]
+    pub fn data_of_another_release(&self, good: &Deployed) -> bool {
+        good.settings.as_ref().is_some_and(|settings| {
+            self.disks(settings)
+                .is_some_and(|disks| interlock::other_release(&disks.fast, settings.text("platform.version")).is_some())
+        })
     }
 
     /// Pods of workflows that run: people's work, which a take-down would end.

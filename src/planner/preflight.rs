@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::interlock::{self, Verdict};
-use super::{Hold, Inputs, release};
+use super::{Hold, Inputs, failure, release};
 use crate::config::settings::{Auto, Settings};
 use crate::config::values::UnsupportedVersion;
 use crate::health::Level;
@@ -375,8 +375,8 @@ fn platform(inputs: &Inputs<'_>, list: &mut List) {
             Severity::Info,
             Status::False,
             &failure.reason,
-            format!("{}{tail}", release::failure_told(failure)),
-            release::failure_advice(failure),
+            format!("{}{tail}", failure::failure_told(failure)),
+            failure::failure_advice(failure),
         );
     } else if inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.healthy) {
         list.good("platform.deployment", Severity::Info, "the last job did what it was asked");

@@ -112,7 +112,7 @@ fn workflows_are_waited_for(node: &Node) {
     });
     node.configure(&config_of("wait_for_workflows = \"10m\"\n", "[network]\nhttp_port = 8080\n"));
     let published = node.wait("it is waited for", MOMENT, |p| {
-        p.job.as_ref().is_some_and(|job| job.step.contains("waiting for 1 workflow pods") && job.step.contains("segmentation-1"))
+        p.job.as_ref().is_some_and(|job| job.step.contains("waiting for 1 workflow pod") && job.step.contains("segmentation-1"))
     });
     assert_eq!(published.job.unwrap().stage, "prepare");
     assert_eq!(node.helm_calls("uninstall"), 0);
@@ -142,7 +142,7 @@ fn the_sites_program_runs_first(node: &Node) {
     let uninstalls = node.helm_calls("uninstall");
     let ended = node.run("kaapanactl deploy --stop-workflows");
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
-    assert!(ended.err.contains("1 workflow pods") || ended.err.contains("PreTakedownFailed"), "{}", ended.err);
+    assert!(ended.err.contains("1 workflow pod is running: project-admin/segmentation-2"), "{}", ended.err);
     assert!(ended.err.contains("PreTakedownFailed") && ended.err.contains("the backup disk is full"), "{}", ended.err);
     assert_eq!(node.helm_calls("uninstall"), uninstalls, "nothing was touched");
     let environment = node.ok("cat /run/before-env");

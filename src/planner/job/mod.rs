@@ -15,7 +15,7 @@ pub mod way_back;
 use jiff::{SignedDuration, Timestamp};
 
 use super::step::{Plan, Step};
-use super::{Inputs, release};
+use super::{Inputs, failure};
 use crate::health::platform::PlatformHealth;
 use crate::ledger::{Cause, Job, JobKind, JobResult, Ledger, RunningStep, Stage, StepKind};
 use crate::state::{ClusterView, Condition, Phase, StepResult, StepState};
@@ -213,7 +213,7 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
         _ => "was killed or could not be started".to_owned(),
     };
     // Helm's last words name the API server when that went away meanwhile.
-    let api = !release::api_is_back(inputs.snapshot) || result.tail.iter().any(|line| speaks_of_the_api(line));
+    let api = !failure::api_is_back(inputs.snapshot) || result.tail.iter().any(|line| speaks_of_the_api(line));
     let (reason, cause) = match (&step.what, api, result.status) {
         (StepKind::PreTakedown { .. }, ..) => ("PreTakedownFailed", Cause::Platform),
         (_, true, _) => ("ApiWentAway", Cause::Api),

@@ -6,9 +6,8 @@
 use jiff::SignedDuration;
 
 use super::{act, wait};
-use crate::config::values::release_of;
 use crate::ledger::{Cause, Deployed, Job, JobFailure, JobKind, JobResult, Stage, WayBack};
-use crate::planner::{Inputs, Plan, Step, release};
+use crate::planner::{Inputs, Plan, Step, failure, interlock};
 
 /// Turns the end of a job that failed into the way back, where there is one; and the
 /// end of the way back into the job's end.
@@ -64,7 +63,7 @@ fn again_or_stop(inputs: &Inputs<'_>, job: &Job, way: &WayBack, failure: JobFail
         let pause = SignedDuration::from_secs(15 << way.attempts.clamp(1, 6).saturating_sub(1));
         let at = job.in_hand.unwrap_or(job.created) + pause;
         let summary = format!("{}; generation {} is put back once more", failure.message, way.generation);
-        if !release::api_is_back(inputs.snapshot) {
+        if !failure::api_is_back(inputs.snapshot) {
             return Plan::rest(super::phase(job), format!("{summary} when the API server is back"));
         }
         return match inputs.now >= at {
@@ -92,7 +91,7 @@ fn way_back<'l>(inputs: &'l Inputs<'_>, job: &Job, failure: &JobFailure) -> Opti
         (false, _) => inputs.way_back(),
     }?;
     // What failed on data of another release is taken down, and then everything stays down.
-    let of_another = !job.has_touched() && other_data(inputs, good).is_some();
+    let of_another = !job.has_touched() && inputs.data_of_another_release(good);
     if job.kind != JobKind::Deploy || of_another {
         return None;
     }
@@ -102,22 +101,11 @@ fn way_back<'l>(inputs: &'l Inputs<'_>, job: &Job, failure: &JobFailure) -> Opti
     (!passing || i64::from(attempts) + 1 > most).then_some(good)
 }
 
-/// The version of the data, when it is of another release (major.minor) than this
-/// deployment: an older one on newer data corrupts it.
-pub(in crate::planner) fn other_data<'i>(inputs: &'i Inputs<'_>, good: &Deployed) -> Option<&'i str> {
-    let settings = good.settings.as_ref()?;
-    let found = inputs.disks(settings)?.fast.version.as_deref()?;
-    (release_of(found) != release_of(settings.text("platform.version"))).then_some(found)
-}
-
 /// The data became another release's on the way back: then everything stays down.
 pub(super) fn refused(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     let way = job.way_back.as_ref()?;
-    let found = inputs.disks(&job.settings)?.fast.version.as_deref()?;
     let good = job.settings.text("platform.version");
-    if release_of(found) == release_of(good) {
-        return None;
-    }
+    let found = interlock::other_release(&inputs.disks(&job.settings)?.fast, good)?;
     let message =
         format!("the data is of version {found} by now and generation {} of {good}; the platform stays down", way.generation);
     Some(act(job, message.clone(), Step::fail("OtherRelease", message, Cause::Platform)))

@@ -1,0 +1,446 @@
+//! The transitions of a job and of what is deployed. Pure: whoever calls them writes
+//! the ledger before anything counts.
+
+use jiff::Timestamp;
+
+use super::{
+    Deployed, Desired, Failure, FinishedJob, HISTORY, Job, JobFailure, JobKind, JobOptions, JobResult, Ledger, PageTimes,
+    Prepared, RunningStep, Stage, StepKind, StepRecord, TakeDown, Unfinished, WayBack,
+};
+use crate::health::platform::Ownership;
+use crate::state::ObjectId;
+
+impl Ledger {
+    /// Accepts a job. There must be none running.
+    pub fn start_job(&mut self, kind: JobKind, reason: String, requester: Option<u32>, now: Timestamp) -> Option<&mut Job> {
+        let settings = self.settings.clone()?;
+        if self.job.is_some() {
+            return None;
+        }
+        let id = self.next_job;
+        self.next_job += 1;
+        let no_hooks = settings.flag("deployment.no_hooks");
+        // The agent's own next try is made as a person wanted the last one.
+        let again = |failure: &&Failure| requester.is_none() && failure.kind == kind && failure.generation == self.generation;
+        let options = self.failure.as_ref().filter(again).map(|failure| failure.options).unwrap_or_default();
+        self.job = Some(Job {
+            id,
+            kind,
+            reason,
+            requester,
+            session: String::new(),
+            created: now,
+            desired_before: self.desired,
+            stage: Stage::Prepare,
+            generation: self.generation,
+            asked_generation: self.generation,
+            settings,
+            intent: None,
+            prepared: None,
+            in_hand: None,
+            takedown: None,
+            step: None,
+            options: JobOptions { no_hooks: options.no_hooks || no_hooks, ..options },
+            nuked: Vec::new(),
+            waiting_since: None,
+            pre_takedown_done: None,
+            upgrade_from: None,
+            canceled_by: None,
+            fault: None,
+            way_back: None,
+            page: PageTimes::default(),
+            steps: Vec::new(),
+            units: 0,
+            installing: false,
+            lost: 0,
+            last_unit: String::new(),
+            labelled: false,
+            healthy_since: None,
+            failing_since: None,
+        });
+        self.job.as_mut()
+    }
+
+    /// Ends the running job. A failure counts its attempts with the same intent; a job
+    /// that was canceled before it touched anything leaves no wish behind.
+    pub fn finish_job(
+        &mut self,
+        result: JobResult,
+        failure: Option<JobFailure>,
+        report: String,
+        now: Timestamp,
+    ) -> Option<FinishedJob> {
+        let job = self.job.take()?;
+        let error = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
+        // A wish that was withdrawn before anything was touched says nothing of another job.
+        let wish = if job.kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+        let withdrawn = result == JobResult::Canceled && !job.has_touched() && job.desired_before != wish;
+        match failure {
+            Some(_) if withdrawn => {}
+            None if result == JobResult::Skipped => {}
+            Some(failure) => {
+                let intent = job.way_back.as_ref().map_or(&job.intent, |way| &way.intent).clone();
+                let same = |known: &&Failure| known.kind == job.kind && known.intent == intent;
+                let attempts = self.failure.as_ref().filter(same).map_or(0, |known| known.attempts) + 1;
+                self.failure = Some(Failure {
+                    job: job.id,
+                    kind: job.kind,
+                    intent,
+                    reason: failure.reason,
+                    message: failure.message,
+                    tail: failure.tail,
+                    cause: failure.cause,
+                    attempts,
+                    generation: job.asked_generation,
+                    options: job.options,
+                    turned_back: job.way_back.is_some(),
+                    at: now,
+                });
+            }
+            None => self.failure = None,
+        }
+        if result == JobResult::Canceled && !job.has_touched() {
+            self.desired = job.desired_before;
+        }
+        // Also the last good one, when it is back.
+        let healthy = job.stage == Stage::Follow && job.healthy_since.is_some();
+        if let Some(deployed) = self.deployed.as_mut().filter(|_| healthy) {
+            deployed.healthy = true;
+        }
+        if (job.kind, result) == (JobKind::Undeploy, JobResult::Done) {
+            self.deployed = None;
+            self.previous = None;
+            self.leftovers.clear();
+            self.hooks.clear();
+        }
+        if job.step.is_some() {
+            self.end_unfinished(now);
+        }
+        let finished = FinishedJob {
+            id: job.id,
+            kind: job.kind,
+            reason: job.reason,
+            requester: job.requester,
+            session: job.session,
+            created: job.created,
+            finished: now,
+            stage: job.stage,
+            result,
+            error,
+            report,
+            unit: job.last_unit,
+            generation: job.asked_generation,
+            put_back: job.way_back.as_ref().filter(|_| healthy).map(|way| way.generation),
+            page: job.page,
+            steps: job.steps,
+        };
+        self.history.push(finished.clone());
+        let surplus = self.history.len().saturating_sub(HISTORY);
+        self.history.drain(..surplus);
+        Some(finished)
+    }
+
+    /// Notes what is to be taken down.
+    pub fn begin_take_down(
+        &mut self,
+        releases: Vec<(String, String)>,
+        objects: Vec<ObjectId>,
+        hooks: Vec<ObjectId>,
+        now: Timestamp,
+    ) {
+        self.leftovers.extend(objects.iter().cloned());
+        self.hooks.extend(hooks.iter().cloned());
+        if let Some(job) = self.job.as_mut() {
+            let (since, known) = (Some(now), job.takedown.take().unwrap_or_default());
+            job.takedown = Some(TakeDown { releases, objects, hooks, since, ..known });
+        }
+    }
+
+    /// Pods were deleted by force: what is left has its time from here on.
+    pub fn pods_deleted(&mut self, uids: impl IntoIterator<Item = String>, now: Timestamp) {
+        let Some(job) = self.job.as_mut() else { return };
+        job.nuked.extend(uids);
+        if let Some(down) = job.takedown.as_mut() {
+            down.since = Some(now);
+        }
+    }
+
+    /// Jobs of hooks were deleted.
+    pub fn hooks_deleted(&mut self, jobs: Vec<ObjectId>) {
+        if let Some(down) = self.job.as_mut().and_then(|job| job.takedown.as_mut()) {
+            down.ended.extend(jobs);
+        }
+    }
+
+    /// A hook failed: what is left is taken down without them.
+    pub fn skip_hooks(&mut self, invocation: &str, now: Timestamp) -> Option<String> {
+        self.record_unit(invocation, now);
+        self.end_unfinished(now);
+        let job = self.job.as_mut()?;
+        job.options.no_hooks = true;
+        Some(job.step.take()?.unit)
+    }
+
+    /// The unit that worked last is known to have ended, not to have ended well.
+    fn end_unfinished(&mut self, now: Timestamp) {
+        for unfinished in self.unfinished.iter_mut().filter(|unfinished| unfinished.until.is_none()) {
+            unfinished.until = Some(now);
+        }
+        if let Some(deployed) = self.deployed.as_mut()
+            && let Some((_, until @ None)) = deployed.made.as_mut()
+        {
+            *until = Some(now);
+        }
+    }
+
+    /// Goes on to an upgrade in place of what is there.
+    pub fn begin_upgrade(&mut self, from: String) {
+        if let Some(job) = self.job.as_mut() {
+            job.upgrade_from = Some(from);
+            job.stage = Stage::Install;
+        }
+    }
+
+    /// Notes a unit before it is started, and returns its name. What is about to be
+    /// installed counts as ours from here on, however the installation ends.
+    pub fn begin_unit(&mut self, what: StepKind, now: Timestamp) -> Option<String> {
+        let job = self.job.as_mut()?;
+        let name = what.name();
+        job.units += 1;
+        let unit = format!("kaapana-job-{}-{name}-{}.service", job.id, job.units);
+        let begun = match what {
+            StepKind::Install | StepKind::Upgrade => {
+                job.installing = true;
+                let mut deployed = installing(job, now)?;
+                if what == StepKind::Upgrade {
+                    deployed.made = self.deployed.as_ref().and_then(|before| before.made);
+                    deployed.replaces.clone_from(&job.upgrade_from);
+                }
+                Some(deployed)
+            }
+            _ => None,
+        };
+        if !matches!(what, StepKind::PreTakedown { .. }) {
+            let release = release_of(job, &what);
+            self.unfinished.retain(|known| known.release != release);
+            self.unfinished.push(Unfinished { release, from: now, until: None });
+        }
+        job.steps.push(StepRecord {
+            unit: unit.clone(),
+            what: what.to_string(),
+            invocation: String::new(),
+            started: now,
+            finished: None,
+        });
+        job.last_unit.clone_from(&unit);
+        let uninstalls = matches!(what, StepKind::Uninstall { .. });
+        job.step = Some(RunningStep { unit: unit.clone(), what, started: now });
+        if let Some(deployed) = self.deployed.as_mut().filter(|_| uninstalls) {
+            deployed.partial = true;
+        }
+        if let Some(begun) = begun {
+            self.identity = Some(begun.identity.clone());
+            // What an upgrade replaces is the way back.
+            self.forget_deployed();
+            self.deployed = Some(begun);
+        }
+        Some(unit)
+    }
+
+    /// Notes how a unit ended, and returns its name.
+    pub fn close_unit(&mut self, success: bool, invocation: &str, now: Timestamp) -> Option<String> {
+        self.record_unit(invocation, now);
+        let job = self.job.as_mut()?;
+        let step = job.step.take()?;
+        let release = release_of(job, &step.what);
+        self.unfinished.retain(|known| known.release != release);
+        match step.what {
+            StepKind::Install | StepKind::Upgrade if success => {
+                job.stage = Stage::Follow;
+                self.note_installed(now);
+            }
+            StepKind::Install | StepKind::Upgrade => {}
+            StepKind::PreTakedown { program } => {
+                job.pre_takedown_done = success.then_some(program);
+                job.in_hand = Some(now);
+            }
+            StepKind::Uninstall { namespace, release, .. } => {
+                if let Some(down) = job.takedown.as_mut() {
+                    down.uninstalled.push((namespace, release));
+                    // What is left has its time from the last uninstallation on.
+                    down.since = Some(now);
+                }
+            }
+        }
+        Some(step.unit)
+    }
+
+    /// Notes the run of the unit that ended.
+    pub fn record_unit(&mut self, invocation: &str, now: Timestamp) {
+        if let Some(record) = self.job.as_mut().and_then(|job| job.steps.last_mut()) {
+            record.finished = Some(now);
+            invocation.clone_into(&mut record.invocation);
+        }
+    }
+
+    /// A unit vanished without a result.
+    pub fn forget_unit(&mut self, now: Timestamp) {
+        self.end_unfinished(now);
+        if let Some(job) = self.job.as_mut() {
+            job.step = None;
+            job.lost += 1;
+        }
+    }
+
+    /// The last good deployment is to be put back: the job goes on with its chart,
+    /// values and settings, and takes down what failed first.
+    pub fn turn_back(&mut self, failure: JobFailure, now: Timestamp) {
+        self.end_unfinished(now);
+        // What was taken down in part, or to its end, was good before.
+        if let Some(good) = self.deployed.as_ref().filter(|deployed| deployed.partial && deployed.healthy) {
+            self.previous = Some(Deployed { partial: false, ..good.clone() });
+        }
+        let (Some(job), Some(previous)) = (self.job.as_mut(), &self.previous) else { return };
+        let Some(settings) = &previous.settings else { return };
+        let known = job.way_back.take();
+        let attempts = known.as_ref().map_or(0, |way| way.attempts) + 1;
+        let (failure, intent) = known.map_or((failure, job.intent.clone()), |way| (way.failure, way.intent));
+        job.way_back = Some(WayBack { failure, intent, generation: previous.generation, attempts });
+        // How the agent works is as the site wants it now.
+        job.settings = settings.with_agent_keys(&job.settings);
+        job.intent = Some(previous.intent.clone());
+        job.generation = previous.generation;
+        job.prepared = Some(Prepared {
+            chart_digest: previous.chart_digest.clone(),
+            chart_file: previous.chart_file.clone(),
+            values: previous.values.clone(),
+            machine: previous.machine.clone(),
+            kinds: previous.kinds.clone(),
+            images: previous.images.clone(),
+            missing_images: Vec::new(),
+        });
+        job.stage = Stage::TakeDown;
+        job.in_hand = Some(now);
+        (job.takedown, job.step, job.upgrade_from, job.fault) = (None, None, None, None);
+        // What was canceled is canceled; the way back is another thing.
+        job.canceled_by = None;
+        (job.healthy_since, job.failing_since) = (None, None);
+        (job.installing, job.lost) = (false, 0);
+        job.pre_takedown_done = None;
+    }
+
+    /// A job of the agent's own that puts the last good deployment back, because the try
+    /// that was to follow a failure cannot be made.
+    pub fn start_way_back(&mut self, reason: String, now: Timestamp) {
+        let Some(failure) = self.failure.clone() else { return };
+        let Some(job) = self.start_job(JobKind::Deploy, reason, None, now) else { return };
+        job.intent.clone_from(&failure.intent);
+        let Failure { reason, message, tail, cause, .. } = failure;
+        self.turn_back(JobFailure { result: JobResult::Failed, reason, message, tail, cause }, now);
+    }
+
+    /// Workflows are waited for, or no longer: the job's time counts anew then.
+    pub fn note_waiting(&mut self, since: Option<Timestamp>, now: Timestamp) {
+        if let Some(job) = self.job.as_mut() {
+            job.waiting_since = since;
+            job.in_hand = Some(now);
+        }
+    }
+
+    /// An action of the running job failed.
+    pub fn note_fault(&mut self, fault: JobFailure, now: Timestamp) {
+        self.end_unfinished(now);
+        if let Some(job) = self.job.as_mut() {
+            job.in_hand = Some(now);
+            job.fault = Some(fault);
+        }
+    }
+
+    /// Notes that an image was brought in hand.
+    pub fn image_pulled(&mut self, image: &str, now: Timestamp) {
+        let Some(job) = self.job.as_mut() else { return };
+        job.in_hand = Some(now);
+        if let Some(prepared) = job.prepared.as_mut() {
+            prepared.missing_images.retain(|missing| missing != image);
+        }
+    }
+
+    /// Goes on to a stage of the running job.
+    pub fn advance(&mut self, stage: Stage, now: Timestamp) {
+        let Some(job) = self.job.as_mut() else { return };
+        job.stage = stage;
+        match stage {
+            Stage::TakeDown => job.in_hand = Some(now),
+            // The take-down is over: what was there is the way back.
+            Stage::Install => {
+                self.leftovers.clear();
+                self.hooks.clear();
+                self.forget_deployed();
+            }
+            // The installation ended while the agent was away.
+            Stage::Follow => self.note_installed(now),
+            Stage::Prepare => {}
+        }
+    }
+
+    fn note_installed(&mut self, now: Timestamp) {
+        if let Some(deployed) = self.deployed.as_mut() {
+            deployed.installed = true;
+            if let Some((_, until @ None)) = deployed.made.as_mut() {
+                *until = Some(now);
+            }
+        }
+    }
+
+    /// The platform became healthy after its job had given up.
+    pub fn recovered(&mut self) {
+        let Some(deployed) = self.deployed.as_mut() else { return };
+        deployed.healthy = true;
+        // What failed with another intent has failed all the same.
+        let other = |failure: &mut Failure| failure.intent.as_ref().is_some_and(|intent| !intent.matches(&deployed.intent));
+        self.failure = self.failure.take_if(other);
+    }
+
+    /// What was installed is down; it stays as the way back when it was healthy once.
+    fn forget_deployed(&mut self) {
+        if let Some(mut deployed) = self.deployed.take()
+            && deployed.healthy
+        {
+            deployed.partial = false;
+            self.previous = Some(deployed);
+        }
+    }
+}
+
+/// The release a unit of the job works on.
+fn release_of(job: &Job, what: &StepKind) -> (String, String) {
+    what.release().unwrap_or_else(|| (job.settings.helm_namespace(), job.settings.release_name().to_owned()))
+}
+
+/// What is about to be installed, as it is remembered.
+fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
+    let prepared = job.prepared.as_ref()?;
+    let mut intent = job.intent.clone()?;
+    intent.digest = Some(prepared.chart_digest.clone());
+    Some(Deployed {
+        job: job.id,
+        description: job.description(),
+        generation: job.generation,
+        settings: Some(job.settings.clone()),
+        intent,
+        identity: job.settings.identity(),
+        ownership: Ownership::of(&job.settings),
+        chart_digest: prepared.chart_digest.clone(),
+        chart_file: prepared.chart_file.clone(),
+        values: prepared.values.clone(),
+        machine: prepared.machine.clone(),
+        kinds: prepared.kinds.clone(),
+        images: prepared.images.clone(),
+        installed: false,
+        healthy: false,
+        partial: false,
+        replaces: None,
+        made: Some((at, None)),
+        at,
+    })
+}

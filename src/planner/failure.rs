@@ -1,0 +1,147 @@
+//! A job that failed: when it may be tried again, what is put back meanwhile, and what
+//! helps. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Inputs;
+use super::step::{Hold, Plan, Step};
+use crate::ledger::{Cause, Failure, Intent, JobKind};
+use crate::state::{Phase, Snapshot};
+
+/// When a failed job may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Its cause is gone.
+    Now,
+    /// At this time.
+    At(Timestamp),
+    /// When its cause is gone.
+    WhenCauseIsGone,
+    /// When the chart or the configuration changes or a person asks.
+    Never,
+}
+
+pub(super) fn failure_of<'l>(inputs: &Inputs<'l>, kind: JobKind, wanted: Option<&Intent>) -> Option<&'l Failure> {
+    let failure = inputs.ledger.failure.as_ref()?;
+    let same = match (&failure.intent, wanted) {
+        (Some(a), Some(b)) => a.matches(b),
+        // It failed before its intent was known, or has none: it counts for the same generation.
+        (None, None) if failure.cause == Cause::Canceled => true,
+        (None, _) => failure.generation == inputs.ledger.generation,
+        (Some(_), None) => false,
+    };
+    (failure.kind == kind && same).then_some(failure)
+}
+
+pub(super) fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
+    let most = inputs.ledger.settings.as_ref().map_or(0, |settings| settings.integer("agent.retries"));
+    let gone = match &failure.cause {
+        Cause::Configuration | Cause::Platform | Cause::Canceled => return Retry::Never,
+        Cause::Registry | Cause::Images => {
+            // Neither registry nor image store is watched: ask again, ever more rarely.
+            let minutes = 1_i64 << failure.attempts.clamp(1, 6).saturating_sub(1);
+            let at = failure.at + SignedDuration::from_mins(minutes);
+            return if inputs.now >= at { Retry::Now } else { Retry::At(at) };
+        }
+        Cause::Kinds(missing) => {
+            let served = inputs.snapshot.kinds.fresh();
+            let gone = served.is_some_and(|served| missing.iter().all(|kind| served.contains(kind)));
+            return if gone { Retry::Now } else { Retry::WhenCauseIsGone };
+        }
+        Cause::Leftovers => leftovers_are_gone(inputs),
+        Cause::Api if !api_is_back(inputs.snapshot) => return Retry::WhenCauseIsGone,
+        Cause::Api | Cause::Interrupted => {
+            // Not at once: what interrupted it may go on for a moment.
+            let at = failure.at + SignedDuration::from_secs(15 << failure.attempts.clamp(1, 6).saturating_sub(1));
+            return match inputs.now {
+                _ if i64::from(failure.attempts) > most => Retry::Never,
+                now if now >= at => Retry::Now,
+                _ => Retry::At(at),
+            };
+        }
+    };
+    if i64::from(failure.attempts) > most {
+        return Retry::Never;
+    }
+    if gone { Retry::Now } else { Retry::WhenCauseIsGone }
+}
+
+/// Everything that was taken down is gone.
+fn leftovers_are_gone(inputs: &Inputs<'_>) -> bool {
+    let left = &inputs.ledger.leftovers;
+    inputs.snapshot.cluster.fresh().is_some_and(|cluster| {
+        let workloads = left.iter().filter(|id| id.kind != "PersistentVolumeClaim").any(|id| cluster.workloads.contains_key(id));
+        let pods = cluster.pods.values().any(|pod| pod.owner.as_ref().is_some_and(|owner| left.contains(owner)));
+        !workloads && !pods
+    })
+}
+
+/// The API server answers and the node is ready.
+#[must_use]
+pub fn api_is_back(snapshot: &Snapshot) -> bool {
+    let api = snapshot.api.fresh().is_some_and(|api| api.ready);
+    let node = snapshot.cluster.fresh().is_some_and(|cluster| cluster.nodes.values().any(|node| node.ready));
+    api && node
+}
+
+pub(super) fn failure_hold(failure: &Failure) -> Hold {
+    Hold::new("FailedBefore", failure_told(failure), failure_advice(failure))
+}
+
+/// A failure in a sentence.
+#[must_use]
+pub fn failure_told(failure: &Failure) -> String {
+    let Failure { job, reason, message, .. } = failure;
+    match failure.cause {
+        Cause::Canceled => format!("{} job {job} was canceled: {message}", failure.kind.as_str()),
+        _ => format!("{} job {job} failed: {reason}: {message}", failure.kind.as_str()),
+    }
+}
+
+/// What helps after a failure.
+#[must_use]
+pub fn failure_advice(failure: &Failure) -> String {
+    let by_hand = format!("kaapanactl logs {}; kaapanactl {} tries it again", failure.job, failure.kind.as_str());
+    match &failure.cause {
+        Cause::Configuration => "mend the chart or the configuration; the agent goes on by itself".into(),
+        Cause::Kinds(missing) => format!("install what serves {}; the agent goes on by itself", missing.join(", ")),
+        Cause::Api => format!("bring the API server back; the agent goes on by itself, or {by_hand}"),
+        Cause::Images => format!(
+            "import them with microk8s images import FILE.tar, or set deployment.offline = false; the agent looks again, or {by_hand}"
+        ),
+        Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),
+        Cause::Leftovers => format!("the agent goes on when they are gone; or {by_hand}"),
+        Cause::Platform if failure.kind == JobKind::Undeploy && failure.reason == "HelmFailed" => {
+            format!("{by_hand}; kaapanactl undeploy --no-hooks takes it down without the charts' hooks")
+        }
+        Cause::Platform if failure.reason == "ReleaseStuck" => {
+            format!("kaapanactl {} --unlock gives it up; kaapanactl logs {}", failure.kind.as_str(), failure.job)
+        }
+        Cause::Platform if failure.turned_back => format!("mend the configuration or take the change back; or {by_hand}"),
+        Cause::Interrupted | Cause::Platform => by_hand,
+        Cause::Canceled => format!("kaapanactl {} does it after all", failure.kind.as_str()),
+    }
+}
+
+/// A failure left the site with nothing, and the try that should follow is held: the
+/// last good deployment is put back meanwhile, unless the ground it needs is missing.
+pub(super) fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Option<Plan> {
+    let failure = inputs.ledger.failure.as_ref()?;
+    let good = inputs.way_back().filter(|_| kind == JobKind::Deploy && failure.kind == kind && !failure.turned_back)?;
+    if inputs.data_of_another_release(good) {
+        return None;
+    }
+    let passing = match retry(inputs, failure) {
+        Retry::Now | Retry::Never => false,
+        Retry::At(_) => !matches!(failure.cause, Cause::Registry | Cause::Images),
+        Retry::WhenCauseIsGone => matches!(failure.cause, Cause::Api | Cause::Leftovers),
+    };
+    let only_the_new = holds.iter().all(|hold| matches!(hold.reason.as_str(), "chart.available" | "FailedBefore"));
+    if passing || !only_the_new || inputs.ledger.paused(inputs.now).is_some() {
+        return None;
+    }
+    let reason =
+        format!("nothing is installed, and generation {} cannot be tried: {}", inputs.ledger.generation, holds.first()?.message);
+    let summary = format!("generation {} is put back", good.generation);
+    Some(Plan::rest(Phase::Deploying, summary).steps(vec![Step::StartWayBack { reason }]))
+}
