@@ -32,3 +32,5 @@ step absent
 settle
 now +15s
 settle
+now +10s
+settle
