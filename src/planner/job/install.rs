@@ -93,7 +93,8 @@ pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHea
     let own = Ownership::of(&job.settings);
     let root = cluster.releases.get(&(own.namespace, own.root));
     if root.is_some_and(|root| root.status == "deployed" && root.description != job.description()) {
-        return wait(job, "waiting to see what helm did", limit);
+        return past(inputs, job, limit, "the release is not the one that helm installed", Cause::Platform)
+            .unwrap_or_else(|| wait(job, "waiting to see what helm did", limit));
     }
     if health.level() <= Level::Suspended {
         let Some(since) = job.healthy_since.map(|since| since.max(inputs.snapshot.cluster_since.unwrap_or(since))) else {
