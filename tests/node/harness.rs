@@ -137,7 +137,9 @@ impl Node {
             { printf '%s\\n' \"$@\"; tr '\\0' '\\n' </proc/self/environ; tr '\\0' '\\n' </proc/$PPID/cmdline; tr '\\0' '\\n' </proc/$PPID/environ; } >\"$record\" 2>/dev/null\n\
             if [ -p /run/helm-gate-$1 ]; then echo waits >/run/helm-waits-$1; read -r word </run/helm-gate-$1; fi\n\
             exec /snap/microk8s/current/bin/real/helm \"$@\"\n";
-        self.ok("mkdir -p /snap/microk8s/current/bin/real && mv /snap/microk8s/current/bin/helm /snap/microk8s/current/bin/real/helm");
+        self.ok(
+            "mkdir -p /snap/microk8s/current/bin/real && mv /snap/microk8s/current/bin/helm /snap/microk8s/current/bin/real/helm",
+        );
         std::fs::write(self.path("/run/helm-wrapper"), wrapper).unwrap();
         self.ok("install -m 0755 /run/helm-wrapper /snap/microk8s/current/bin/helm");
     }

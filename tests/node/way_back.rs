@@ -37,9 +37,12 @@ fn helm_fails(node: &Node) {
     node.configure(&config("[network]\nhttps_port = 40000\n"));
     let published = put_back(node, 2);
     let text = node.ok("kaapanactl job 2");
-    for words in
-        ["provided port is not in the valid range", "generation 1 was put back", "the page was gone for", "helm installs"]
-    {
+    for words in [
+        "provided port is not in the valid range",
+        "generation 1 was put back",
+        "the page was gone for",
+        "helm install of the chart",
+    ] {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
     assert!(node.ok("kaapanactl history").contains("the page was gone for"));
