@@ -251,9 +251,19 @@ impl Agent {
         if self.commit(|ledger| ledger.start_way_back(reason, now)).is_err() {
             return false;
         }
-        let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
-        tracing::warn!(message_id = id::WAY_BACK, job, reason = text, "job {job}: {text}; the last good deployment is put back");
-        self.ledger.job.is_some()
+        let Some((job, way)) = self.ledger.job.as_ref().and_then(|job| Some((job.id, job.way_back.as_ref()?))) else {
+            return true;
+        };
+        let generation = way.generation;
+        tracing::info!(message_id = id::JOB_ACCEPTED, job, job_type = "deploy", reason = text, "job {job}: deploy ({text})");
+        tracing::warn!(
+            message_id = id::WAY_BACK,
+            job,
+            generation,
+            reason = text,
+            "job {job}: generation {generation} is put back"
+        );
+        true
     }
 
     /// systemd's id of the run of the unit that is watched.

@@ -230,6 +230,7 @@ impl Agent {
             if self.ledger.desired != Desired::Deployed {
                 self.commit(|ledger| ledger.desired = Desired::Deployed)
                     .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+                return Err(Refusal::NothingToDo("it is deployed; that it stays so is remembered".into()));
             }
             return Err(Refusal::NothingToDo(format!(
                 "generation {} is deployed; nothing differs (--again deploys it again)",

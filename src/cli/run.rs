@@ -191,11 +191,14 @@ fn confirm(question: &str, option: &str) -> bool {
 /// Says whose work would be lost and asks: wait for it, go on, or do nothing (`None`).
 async fn ask_about_workflows(manager: &ManagerProxy<'_>, stop: bool) -> zbus::Result<Option<bool>> {
     let running = published(manager).await?.running.map(|running| running.workflows).unwrap_or_default();
-    if stop || running.is_empty() {
+    if running.is_empty() {
         return Ok(Some(stop));
     }
     let are = if running.len() == 1 { "1 workflow pod is".to_owned() } else { format!("{} workflow pods are", running.len()) };
     eprintln!("{are} running: {}", running.join(", "));
+    if stop {
+        return Ok(Some(true));
+    }
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         eprintln!("They are waited for as deployment.wait_for_workflows says; --stop-workflows does not wait.");
         return Ok(Some(false));

@@ -85,7 +85,9 @@ impl Manager {
     }
 
     /// What would be done next and what is held back and why, as a JSON document:
-    /// steps, holds, values that would change (secrets masked).
+    /// steps, holds, would (the steps that holds keep from being taken), because (keys
+    /// that differ from what is installed, and what each forces), values that would
+    /// change (secrets masked).
     #[zbus(out_args("document"))]
     async fn plan(&self, options: Options) -> Result<String, CallError> {
         finish(&options, &[])?;

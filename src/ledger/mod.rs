@@ -208,6 +208,18 @@ impl Ledger {
         changed
     }
 
+    /// The last good deployment, when nothing (whole) of the platform is there.
+    #[must_use]
+    pub fn way_back(&self) -> Option<&Deployed> {
+        let previous = self.previous.as_ref();
+        let good = match &self.deployed {
+            Some(last) if last.installed && last.partial => Some(last).filter(|last| last.healthy).or(previous),
+            Some(last) if last.installed => None,
+            _ => previous,
+        };
+        good.filter(|good| good.settings.is_some())
+    }
+
     /// Is the off switch thrown at this time?
     #[must_use]
     pub fn paused(&self, now: Timestamp) -> Option<&Pause> {

@@ -84,8 +84,8 @@ pub fn api_is_back(snapshot: &Snapshot) -> bool {
     api && node
 }
 
-pub(super) fn failure_hold(failure: &Failure) -> Hold {
-    Hold::new("FailedBefore", failure_told(failure), failure_advice(failure))
+pub(super) fn failure_hold(inputs: &Inputs<'_>, failure: &Failure) -> Hold {
+    Hold::new("FailedBefore", failure_told(failure), failure_advice(inputs, failure))
 }
 
 /// A failure in a sentence.
@@ -100,9 +100,11 @@ pub fn failure_told(failure: &Failure) -> String {
 
 /// What helps after a failure.
 #[must_use]
-pub fn failure_advice(failure: &Failure) -> String {
+pub fn failure_advice(inputs: &Inputs<'_>, failure: &Failure) -> String {
     let by_hand = format!("kaapanactl logs {}; kaapanactl {} tries it again", failure.job, failure.kind.as_str());
+    let over = retry(inputs, failure) == Retry::Never;
     match &failure.cause {
+        Cause::Api | Cause::Interrupted | Cause::Leftovers if over => by_hand,
         Cause::Configuration => "mend the chart or the configuration; the agent goes on by itself".into(),
         Cause::Kinds(missing) => format!("install what serves {}; the agent goes on by itself", missing.join(", ")),
         Cause::Api => format!("bring the API server back; the agent goes on by itself, or {by_hand}"),
@@ -114,10 +116,10 @@ pub fn failure_advice(failure: &Failure) -> String {
         Cause::Platform if failure.kind == JobKind::Undeploy && failure.reason == "HelmFailed" => {
             format!("{by_hand}; kaapanactl undeploy --no-hooks takes it down without the charts' hooks")
         }
-        Cause::Platform if failure.reason == "ReleaseStuck" => {
+        Cause::Platform if failure.turned_back => format!("mend the configuration or take the change back; or {by_hand}"),
+        Cause::Platform if failure.message.contains("--unlock") => {
             format!("kaapanactl {} --unlock gives it up; kaapanactl logs {}", failure.kind.as_str(), failure.job)
         }
-        Cause::Platform if failure.turned_back => format!("mend the configuration or take the change back; or {by_hand}"),
         Cause::Interrupted | Cause::Platform => by_hand,
         Cause::Canceled => format!("kaapanactl {} does it after all", failure.kind.as_str()),
     }
@@ -127,7 +129,7 @@ pub fn failure_advice(failure: &Failure) -> String {
 /// last good deployment is put back meanwhile, unless the ground it needs is missing.
 pub(super) fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Option<Plan> {
     let failure = inputs.ledger.failure.as_ref()?;
-    let good = inputs.way_back().filter(|_| kind == JobKind::Deploy && failure.kind == kind && !failure.turned_back)?;
+    let good = inputs.ledger.way_back().filter(|_| kind == JobKind::Deploy && failure.kind == kind && !failure.turned_back)?;
     if inputs.data_of_another_release(good) {
         return None;
     }
@@ -140,8 +142,7 @@ pub(super) fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Opt
     if passing || !only_the_new || inputs.ledger.paused(inputs.now).is_some() {
         return None;
     }
-    let reason =
-        format!("nothing is installed, and generation {} cannot be tried: {}", inputs.ledger.generation, holds.first()?.message);
+    let reason = format!("the last good deployment goes back: {}", holds.first()?.message);
     let summary = format!("generation {} is put back", good.generation);
     Some(Plan::rest(Phase::Deploying, summary).steps(vec![Step::StartWayBack { reason }]))
 }

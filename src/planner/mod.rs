@@ -75,18 +75,6 @@ impl Inputs<'_> {
             .filter(|disks| disks.fast.path == settings.fast_dir() && disks.slow.path == settings.slow_dir())
     }
 
-    /// Is nothing (whole) of the platform there, while a last good deployment could be?
-    #[must_use]
-    pub fn way_back(&self) -> Option<&Deployed> {
-        let previous = self.ledger.previous.as_ref();
-        let good = match &self.ledger.deployed {
-            Some(last) if last.installed && last.partial => Some(last).filter(|last| last.healthy).or(previous),
-            Some(last) if last.installed => None,
-            _ => previous,
-        };
-        good.filter(|good| good.settings.is_some())
-    }
-
     /// Is the data of another release (major.minor) than this deployment by now? An older
     /// one on newer data corrupts it.
     #[must_use]
@@ -128,6 +116,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         plan.phase = Phase::Degraded;
         plan.summary = format!("{}: {}", condition.id, condition.message);
     }
+    // A time that has passed is no time to wake at.
+    plan.wake_at = plan.wake_at.filter(|at| *at > inputs.now);
     plan.conditions = conditions;
     plan.health = health;
     plan

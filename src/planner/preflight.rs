@@ -376,7 +376,7 @@ fn platform(inputs: &Inputs<'_>, list: &mut List) {
             Status::False,
             &failure.reason,
             format!("{}{tail}", failure::failure_told(failure)),
-            failure::failure_advice(failure),
+            failure::failure_advice(inputs, failure),
         );
     } else if inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.healthy) {
         list.good("platform.deployment", Severity::Info, "the last job did what it was asked");

@@ -306,7 +306,7 @@ fn settled(inputs: &Inputs<'_>, deployed: &Deployed, health: Option<&PlatformHea
     if !deployed.healthy
         && let Some(failure) = failure_of(inputs, JobKind::Deploy, Some(&deployed.intent))
     {
-        let hold = failure_hold(failure);
+        let hold = failure_hold(inputs, failure);
         return with_pause(inputs, Plan::rest(Phase::NeedsOperator, failure.message.clone()).holds(vec![hold]));
     }
     with_pause(inputs, Plan::rest(phase, summary))
@@ -363,12 +363,12 @@ fn guarded(
             Retry::Now => {}
             Retry::At(at) => {
                 wake = Some(at);
-                holds.push(failure_hold(failure));
+                holds.push(failure_hold(inputs, failure));
             }
-            Retry::WhenCauseIsGone => holds.push(failure_hold(failure)),
+            Retry::WhenCauseIsGone => holds.push(failure_hold(inputs, failure)),
             Retry::Never => {
                 phase = Phase::NeedsOperator;
-                holds.push(failure_hold(failure));
+                holds.push(failure_hold(inputs, failure));
             }
         }
     }
@@ -409,7 +409,9 @@ fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
     }
     let same = |settings: &&Settings| {
         let last = inputs.ledger.deployed.as_ref();
-        last.is_some_and(|last| !last.partial && last.ownership == Ownership::of(settings))
+        last.is_some_and(|last| {
+            !last.partial && last.ownership == Ownership::of(settings) && last.identity == settings.identity()
+        })
     };
     let upgrades = settings.filter(same).is_some_and(|settings| settings.text("deployment.strategy") == "upgrade");
     if kind == JobKind::Deploy && runs && upgrades {

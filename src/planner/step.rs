@@ -9,6 +9,12 @@ use crate::health::platform::PlatformHealth;
 use crate::ledger::{Cause, JobFailure, JobKind, JobResult, PageTimes, Stage};
 use crate::state::{Condition, ObjectId, Phase, StepResult};
 
+/// How many, in words.
+#[must_use]
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -198,7 +204,7 @@ impl std::fmt::Display for Step {
             Self::StartJob { kind, reason } => write!(f, "start a job: {} ({reason})", kind.as_str()),
             Self::Prepare => write!(f, "bring the chart and its values in hand"),
             Self::PullImage { image } => write!(f, "pull the image {image}"),
-            Self::BeginTakeDown { releases, .. } => write!(f, "take down {} releases", releases.len()),
+            Self::BeginTakeDown { releases, .. } => write!(f, "take down {}", count(releases.len(), "release")),
             Self::Uninstall { namespace, release, no_hooks } => {
                 write!(f, "uninstall the release {namespace}/{release}{}", if *no_hooks { " without its hooks" } else { "" })
             }
@@ -206,7 +212,7 @@ impl std::fmt::Display for Step {
                 let names: Vec<String> = jobs.iter().map(ToString::to_string).collect();
                 write!(f, "delete what is left of hooks: {}", names.join(", "))
             }
-            Self::DeletePods { pods } => write!(f, "delete {} pods by force", pods.len()),
+            Self::DeletePods { pods } => write!(f, "delete {} by force", count(pods.len(), "pod")),
             Self::RunSiteProgram { program } => write!(f, "run the site's program {}", program.display()),
             Self::NoteWaiting(Some(_)) => write!(f, "note that workflows are waited for"),
             Self::NoteWaiting(None) => write!(f, "note that no workflow is waited for any more"),

@@ -1,5 +1,5 @@
 # Field: kube-helm killed helm after 15 s and left the platform's release pending-install.
-# The deployment ends at its deadline and says so; the next one clears it up.
+# When no helm has worked on it for a while the deployment ends and says so; the next one clears it up.
 config
 [platform]
 version = "0.6.0"
@@ -17,9 +17,9 @@ release kaapana-platform-chart pending-install Initial install underway
 workload Job/init-extensions healthy
 step ok
 settle
-now +1h
-settle
 helms none
+now +5m
+settle
 ask deploy
 settle
 gone kaapana-platform-chart

@@ -14,7 +14,7 @@ pub mod way_back;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::step::{Plan, Step};
+use super::step::{Plan, Step, count};
 use super::{Inputs, failure};
 use crate::health::platform::PlatformHealth;
 use crate::ledger::{Cause, Job, JobKind, JobResult, Ledger, RunningStep, Stage, StepKind};
@@ -65,13 +65,16 @@ pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
     }
     let now = job.step.as_ref().map_or_else(String::new, |step| format!(" once {} has ended", step.what));
     if !job.has_touched() {
-        return Ok(format!("the job ends{now}; nothing was touched, the platform stays as it is"));
+        return Ok(match ledger.way_back().filter(|_| job.kind == JobKind::Deploy) {
+            Some(good) => format!("the job ends{now}, and generation {} is put back", good.generation),
+            None => format!("the job ends{now}; nothing was touched, the platform stays as it is"),
+        });
     }
     if job.kind == JobKind::Undeploy {
         return Ok(format!("the take-down stops{now}; what is down already stays down until someone deploys or undeploys again"));
     }
     if job.way_back.is_some() {
-        return Ok("the way back, which waits, is given up; what is there stays as it is".into());
+        return Ok("the way back is given up; what is there stays as it is".into());
     }
     let back = match previous {
         Some(good) if job.stage == Stage::TakeDown => format!("generation {} is put back", good.generation),
@@ -143,13 +146,10 @@ fn timeout(reason: &str, message: impl Into<String>, cause: Cause) -> Step {
     ends(JobResult::Timeout, reason, message, cause)
 }
 
-/// How many, in words.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 fn past(inputs: &Inputs<'_>, job: &Job, limit: Timestamp, message: &str, cause: Cause) -> Option<Plan> {
-    (inputs.now >= limit).then(|| act(job, message, timeout("DeadlineExceeded", message, cause)))
+    // What is not seen is no verdict.
+    (inputs.now >= limit && inputs.snapshot.cluster_since.is_some())
+        .then(|| act(job, message, timeout("DeadlineExceeded", message, cause)))
 }
 
 /// The cluster, or the plan that waits for it.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use std::collections::BTreeSet;
 
-use super::{act, after, cluster, count, deadline, few, past, wait};
+use super::{act, after, cluster, count, deadline, few, past, phase, wait};
 use crate::health::Level;
 use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown, Unfinished};
 use crate::planner::{Inputs, Plan, Step, release};
@@ -131,7 +131,13 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
     if let Some(at) = graces.min().filter(|_| job.options.nuke_pods) {
         return wait(job, format!("waiting until they end by themselves: {shown}"), at);
     }
+    // The way back waits as long as it takes: there is nothing else to fall back on.
+    if job.way_back.is_some() {
+        return Plan::rest(phase(job), format!("waiting until they are gone: {shown}"));
+    }
     let limit = after(job, "deployment.helm_timeout", down.since.unwrap_or(job.created));
+    let seen = inputs.snapshot.cluster_since.map(|since| after(job, "deployment.stuck_after", since));
+    let limit = seen.map_or(limit, |seen| limit.max(seen));
     let message = format!("not gone: {} ({shown})", count(left.len(), "object"));
     past(inputs, job, limit, &message, Cause::Leftovers)
         .unwrap_or_else(|| wait(job, format!("waiting until they are gone: {shown}"), limit))
@@ -158,7 +164,8 @@ fn hooks<'d>(cluster: &'d ClusterView, down: &'d TakeDown) -> impl Iterator<Item
 fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan> {
     let deployed = inputs.ledger.deployed.as_ref()?;
     let wanted = job.kind == JobKind::Deploy && job.settings.text("deployment.strategy") == "upgrade";
-    let same = deployed.ownership == crate::health::platform::Ownership::of(&job.settings);
+    let same = deployed.ownership == crate::health::platform::Ownership::of(&job.settings)
+        && deployed.identity == job.settings.identity();
     let root = present.iter().find(|release| deployed.ownership.is_root(release))?;
     if super::way_back::refused(inputs, job).is_some() {
         return None;

@@ -88,7 +88,7 @@ fn way_back<'l>(inputs: &'l Inputs<'_>, job: &Job, failure: &JobFailure) -> Opti
     let good = match (job.has_touched(), job.stage >= Stage::Install) {
         (true, true) => inputs.ledger.previous.as_ref().filter(|good| good.settings.is_some()),
         (true, false) => None,
-        (false, _) => inputs.way_back(),
+        (false, _) => inputs.ledger.way_back(),
     }?;
     // What failed on data of another release is taken down, and then everything stays down.
     let of_another = !job.has_touched() && inputs.data_of_another_release(good);
