@@ -13,8 +13,8 @@ use kaapana_agent::state::{Phase, Status};
 /// A deployment of the test platform, from the first step to healthy.
 pub const DEPLOYMENT: Duration = Duration::from_secs(240);
 
-/// Anything that takes the agent a moment.
-pub const MOMENT: Duration = Duration::from_secs(30);
+/// Anything that takes the agent a moment, also on a machine that is busy otherwise.
+pub const MOMENT: Duration = Duration::from_secs(60);
 
 /// How a command in the node ended.
 pub struct Ended {
