@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kaapana_agent::config::{Fragments, keys, settings};
+use kaapana_agent::config::{self, Fragments, keys};
 use kaapana_agent::documents::introspection;
 
 fn repository(path: &str) -> PathBuf {
@@ -46,7 +46,7 @@ fn the_example_names_every_key_and_is_valid() {
     }
     // Files it names do not exist here.
     fragments.entries.retain(|key, _| !key.ends_with("password_file"));
-    if let Err(error) = settings::validate(&fragments) {
+    if let Err(error) = config::validate(&fragments) {
         panic!("{error:?}");
     }
 }

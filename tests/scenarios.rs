@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use kaapana_agent::config::derived::Machine;
-use kaapana_agent::config::{Fragments, settings, values};
+use kaapana_agent::config::{self, Fragments, values};
 use kaapana_agent::health::{Health, Level};
 use kaapana_agent::ledger::{Desired, Intent, JobFailure, JobKind, Ledger, Pause, Prepared, StepKind};
 use kaapana_agent::planner::preflight::UNITS;
@@ -503,7 +503,7 @@ impl Story {
                 if line == "end" {
                     let mut fragments = Fragments::default();
                     fragments.merge_text(Path::new("10.toml"), toml).unwrap();
-                    let settings = settings::validate(&fragments).unwrap().expect("a platform");
+                    let settings = config::validate(&fragments).unwrap().expect("a platform");
                     self.ledger.accept(settings);
                     self.snapshot.config.error = None;
                     config = None;

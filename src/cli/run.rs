@@ -7,7 +7,7 @@ use std::path::Path;
 use zbus::{Connection, Variant};
 
 use super::{Command, ConfigCommand, How, exit, follow, text};
-use crate::config::{self, Directories, Fragments, settings};
+use crate::config::{self, Directories, Fragments};
 use crate::dbus::proxy::ManagerProxy;
 
 /// Runs a command and returns the exit status. Results go to standard output,
@@ -319,7 +319,7 @@ fn check(path: &Path) -> u8 {
         config::load(&Directories { paths: vec![path.to_path_buf()] })
     } else {
         let mut fragments = Fragments::default();
-        fragments.merge_file(path).and_then(|()| settings::validate(&fragments))
+        fragments.merge_file(path).and_then(|()| config::validate(&fragments))
     };
     match loaded {
         Ok(Some(settings)) => {

@@ -3,7 +3,8 @@
 //! * [`fragments`] reads `*.toml` of the vendor's, the volatile and the
 //!   administrator's directory and merges them, keeping where each value stands;
 //! * [`keys`] is the one table of all keys: type, default, script variable, meaning;
-//! * [`settings`] checks the merged keys against that table and yields [`Settings`];
+//! * [`validate`] checks the merged keys against that table, `typed` one key at a time;
+//! * [`settings`] is what they yield: [`Settings`];
 //! * [`derived`] computes what depends on several keys or the machine;
 //! * [`values`] turns settings into the values given to Helm, by tables of data;
 //! * [`window`] knows when a change may take the platform down by itself;
@@ -17,6 +18,8 @@ pub mod error;
 pub mod fragments;
 pub mod keys;
 pub mod settings;
+mod typed;
+pub mod validate;
 pub mod values;
 pub mod watch;
 pub mod window;
@@ -24,6 +27,7 @@ pub mod window;
 pub use error::{ConfigError, Problem};
 pub use fragments::{Directories, Fragments, Origin};
 pub use settings::Settings;
+pub use validate::validate;
 
 /// Loads and validates the configuration of the given directories.
 ///
@@ -35,5 +39,5 @@ pub use settings::Settings;
 /// Every [`Problem`] found, in the order of files and lines.
 pub fn load(directories: &Directories) -> Result<Option<Settings>, ConfigError> {
     let fragments = Fragments::read(directories)?;
-    settings::validate(&fragments)
+    validate(&fragments)
 }

@@ -227,7 +227,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{fragments::Fragments, keys, settings::validate};
+    use crate::config::{fragments::Fragments, keys, validate};
 
     fn settings(more: &str) -> Settings {
         let mut fragments = Fragments::default();

@@ -473,7 +473,7 @@ impl StepKind {
         }
     }
 
-    /// The release it works on; `None`: the root release of the job.
+    /// The release it takes down; `None`: it takes none down.
     #[must_use]
     pub fn release(&self) -> Option<(String, String)> {
         match self {

@@ -228,7 +228,7 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::state::Chart;
     use std::path::Path;
@@ -237,13 +237,13 @@ mod tests {
         Timestamp::UNIX_EPOCH
     }
 
-    fn settings(state: &str) -> Settings {
+    pub(crate) fn settings(state: &str) -> Settings {
         let mut fragments = crate::config::Fragments::default();
         let text = format!(
             "[platform]\nversion=\"0.6.0\"\ndomain=\"a.b\"\nstate=\"{state}\"\n[registry]\nurl=\"r.org\"\n[network]\nhttp_port=80\n"
         );
         fragments.merge_text(Path::new("/x.toml"), &text).unwrap();
-        crate::config::settings::validate(&fragments).unwrap().unwrap()
+        crate::config::validate(&fragments).unwrap().unwrap()
     }
 
     #[test]

@@ -220,8 +220,7 @@ impl Ledger {
             }
             _ => None,
         };
-        if !matches!(what, StepKind::PreTakedown { .. }) {
-            let release = release_of(job, &what);
+        if let Some(release) = release_of(job, &what) {
             self.unfinished.retain(|known| known.release != release);
             self.unfinished.push(Unfinished { release, from: now, until: None });
         }
@@ -253,7 +252,7 @@ impl Ledger {
         let job = self.job.as_mut()?;
         let step = job.step.take()?;
         let release = release_of(job, &step.what);
-        self.unfinished.retain(|known| known.release != release);
+        self.unfinished.retain(|known| Some(&known.release) != release.as_ref());
         match step.what {
             StepKind::Install | StepKind::Upgrade if success => {
                 job.stage = Stage::Follow;
@@ -412,9 +411,13 @@ impl Ledger {
     }
 }
 
-/// The release a unit of the job works on.
-fn release_of(job: &Job, what: &StepKind) -> (String, String) {
-    what.release().unwrap_or_else(|| (job.settings.helm_namespace(), job.settings.release_name().to_owned()))
+/// The release a unit of the job works on, by namespace and name; the site's program on none.
+fn release_of(job: &Job, what: &StepKind) -> Option<(String, String)> {
+    match what {
+        StepKind::PreTakedown { .. } => None,
+        StepKind::Uninstall { .. } => what.release(),
+        StepKind::Install | StepKind::Upgrade => Some((job.settings.helm_namespace(), job.settings.release_name().to_owned())),
+    }
 }
 
 /// What is about to be installed, as it is remembered.
@@ -443,4 +446,25 @@ fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
         made: Some((at, None)),
         at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sites_program_says_nothing_of_an_unfinished_release() {
+        let mut ledger = Ledger { settings: Some(crate::ledger::tests::settings("deployed")), ..Ledger::default() };
+        let now = Timestamp::UNIX_EPOCH;
+        let root = ("default".to_owned(), "kaapana-admin-chart".to_owned());
+        ledger.unfinished.push(Unfinished { release: root.clone(), from: now, until: Some(now) });
+        ledger.start_job(JobKind::Undeploy, "test".into(), None, now).unwrap();
+        ledger.begin_unit(StepKind::PreTakedown { program: "/bin/true".into() }, now).unwrap();
+        ledger.close_unit(true, "", now).unwrap();
+        assert_eq!(ledger.unfinished.len(), 1, "what helm left is still known");
+        let down = StepKind::Uninstall { namespace: root.0, release: root.1, no_hooks: false };
+        ledger.begin_unit(down, now).unwrap();
+        ledger.close_unit(true, "", now).unwrap();
+        assert!(ledger.unfinished.is_empty(), "until it is seen to end");
+    }
 }

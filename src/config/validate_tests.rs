@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::config::settings::Auto;
 
 const GOOD: &str =
     "[platform]\nversion = \"0.6.0\"\ndomain = \"kaapana.example.org\"\n[registry]\nurl = \"registry.example.org\"\n";

@@ -1,0 +1,294 @@
+//! From merged fragments to [`Settings`]: the rules between keys, and every problem at once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error::{ConfigError, Problem};
+use super::fragments::{Fragments, Raw, nearest_key};
+use super::keys;
+use super::settings::{Settings, Value, looks_secret};
+use super::typed::{check_credential, default_value, typed};
+
+/// Checks merged fragments. `None`: no `[platform]` table, so nothing is configured.
+///
+/// # Errors
+///
+/// Every problem found.
+pub fn validate(fragments: &Fragments) -> Result<Option<Settings>, ConfigError> {
+    let mut check = Checker { fragments, problems: Vec::new() };
+    let mut settings = check.typed_values();
+    check.unknown_keys();
+    if check.problems.is_empty() && fragments.has_table("platform") {
+        check.password_files(&mut settings);
+        check.combinations(&settings);
+    }
+    let mut problems = check.problems;
+    if !problems.is_empty() {
+        problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        return Err(ConfigError { problems });
+    }
+    if !fragments.has_table("platform") {
+        return Ok(None);
+    }
+    settings.warnings = warnings(fragments, &settings);
+    Ok(Some(settings))
+}
+
+fn warnings(fragments: &Fragments, settings: &Settings) -> Vec<String> {
+    let inline: Vec<&PathBuf> = fragments
+        .world_readable
+        .iter()
+        .filter(|file| {
+            fragments.entries.iter().any(|(key, entry)| {
+                entry.origin.file == **file
+                    && (keys::find(key).is_some_and(|known| known.secret)
+                        || key.strip_prefix("values.").is_some_and(looks_secret))
+            })
+        })
+        .collect();
+    let mut warnings: Vec<String> = inline
+        .into_iter()
+        .map(|file| format!("{} holds a password and is readable by every user: chmod 0600 {}", file.display(), file.display()))
+        .collect();
+    if settings.flag("deployment.prefetch_extensions") && !settings.text("deployment.chart_path").is_empty() {
+        warnings.push("deployment.prefetch_extensions has no effect with deployment.chart_path".into());
+    }
+    warnings
+}
+
+struct Checker<'f> {
+    fragments: &'f Fragments,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn problem(&mut self, key: &str, message: impl Into<String>, advice: Option<String>) {
+        let origin = self.fragments.entries.get(key).map(|entry| &entry.origin).or_else(|| self.fragments.tables.get(key));
+        self.problems.push(Problem {
+            file: origin.map(|origin| origin.file.clone()),
+            line: origin.map_or(0, |origin| origin.line),
+            column: origin.map_or(0, |origin| origin.column),
+            key: key.to_owned(),
+            message: message.into(),
+            advice,
+        });
+    }
+
+    fn typed_values(&mut self) -> Settings {
+        let mut values = BTreeMap::new();
+        let mut origins = BTreeMap::new();
+        for key in keys::KEYS {
+            if let Some(entry) = self.fragments.entries.get(key.path) {
+                match typed(key, entry) {
+                    Ok(Value::Text(text)) if text.is_empty() => {}
+                    Ok(value) => {
+                        values.insert(key.path.to_owned(), value);
+                        origins.insert(key.path.to_owned(), entry.origin.clone());
+                        continue;
+                    }
+                    Err(message) => {
+                        self.problem(key.path, message, None);
+                        continue;
+                    }
+                }
+            }
+            if let Some(value) = default_value(key) {
+                values.insert(key.path.to_owned(), value);
+            }
+        }
+        let mut extra = BTreeMap::new();
+        for (key, entry) in &self.fragments.entries {
+            let Some(path) = key.strip_prefix("values.") else { continue };
+            match extra_value(path, &entry.raw) {
+                Ok(value) => {
+                    extra.insert(path.to_owned(), value);
+                    origins.insert(key.clone(), entry.origin.clone());
+                }
+                Err(message) => self.problem(key, message, None),
+            }
+        }
+        Settings { values, extra, origins, warnings: Vec::new() }
+    }
+
+    fn unknown_keys(&mut self) {
+        let known = |key: &str| keys::find(key).is_some() || key.starts_with("values.");
+        let unknown: Vec<String> = self
+            .fragments
+            .entries
+            .keys()
+            .filter(|key| !known(key))
+            .chain(self.fragments.tables.keys().filter(|table| {
+                let below = format!("{table}.");
+                // A table of unknown keys is reported by its keys, an empty one by itself.
+                !keys::is_table(table)
+                    && *table != "values"
+                    && !table.starts_with("values.")
+                    && !self.fragments.entries.keys().any(|key| key.starts_with(&below))
+            }))
+            .cloned()
+            .collect();
+        for key in unknown {
+            if keys::is_table(&key) {
+                self.problem(&key, format!("is a table, expected [{key}] with keys below it"), None);
+                continue;
+            }
+            let advice = nearest_key(&key).map(|near| format!("did you mean {near}?"));
+            self.problem(&key, "unknown key", advice.or_else(|| Some("any Helm value goes below [values]".into())));
+        }
+    }
+
+    fn password_files(&mut self, settings: &mut Settings) {
+        for key in keys::KEYS.iter().filter(|key| key.path.ends_with(".password_file")) {
+            let file = settings.text(key.path).to_owned();
+            if file.is_empty() {
+                continue;
+            }
+            let password = key.path.trim_end_matches("_file");
+            if self.fragments.entries.contains_key(password) {
+                self.problem(key.path, format!("stands beside {password}, expected one of the two"), None);
+                continue;
+            }
+            match read_password(Path::new(&file)) {
+                Ok(text) => {
+                    settings.values.insert(password.to_owned(), Value::Text(text));
+                }
+                Err((message, advice)) => self.problem(key.path, format!("{file}: {message}"), advice),
+            }
+        }
+    }
+
+    fn combinations(&mut self, settings: &Settings) {
+        for key in ["platform.version", "platform.domain"] {
+            if settings.text(key).is_empty() {
+                let advice = keys::find(key).and_then(|known| known.variable).map(|variable| format!("the script's {variable}"));
+                self.problem(key, "is required and not set", advice);
+            }
+        }
+        let chart_path = settings.text("deployment.chart_path");
+        if chart_path.is_empty() {
+            if settings.flag("deployment.offline") {
+                self.problem(
+                    "deployment.offline",
+                    "is true without deployment.chart_path",
+                    Some("set deployment.chart_path to the chart's archive".into()),
+                );
+            } else if settings.text("registry.url").is_empty() {
+                self.problem(
+                    "registry.url",
+                    "is required when deployment.chart_path is not set",
+                    Some("the registry the chart comes from".into()),
+                );
+            }
+        } else if !settings.text("platform.version").is_empty() {
+            let wanted = format!("{}-{}.tgz", settings.release_name(), settings.text("platform.version"));
+            let named = Path::new(chart_path).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if named != wanted {
+                self.problem(
+                    "deployment.chart_path",
+                    format!("the file is called \"{named}\", expected \"{wanted}\""),
+                    Some("platform.name and platform.version decide the file's name".into()),
+                );
+            }
+        }
+        if settings.text("agent.on_change") == "window" && settings.list("agent.windows").is_empty() {
+            self.problem(
+                "agent.on_change",
+                "is \"window\" and there is none",
+                Some("set agent.windows, such as [\"Sat 02:00-05:00 Europe/Berlin\"]".into()),
+            );
+        }
+        self.distinct_ports(settings);
+        self.data_directories(settings);
+        if settings.integer("data.critical_free_percent") > settings.integer("data.warn_free_percent") {
+            self.problem(
+                "data.critical_free_percent",
+                "is larger than data.warn_free_percent",
+                Some("the warning comes before the critical mark".into()),
+            );
+        }
+        let names: Vec<(&str, String)> =
+            ["admin", "services", "extensions"].into_iter().map(|name| (name, settings.namespace(name))).collect();
+        for (at, (name, namespace)) in names.iter().enumerate() {
+            if let Some((other, _)) = names[..at].iter().find(|(_, known)| known == namespace) {
+                self.problem(
+                    &format!("namespaces.{name}"),
+                    format!("is \"{namespace}\", as namespaces.{other}"),
+                    Some("each needs a namespace of its own".into()),
+                );
+            }
+        }
+    }
+
+    fn distinct_ports(&mut self, settings: &Settings) {
+        let ports = ["network.http_port", "network.https_port", "network.dicom_port"];
+        for (at, key) in ports.iter().enumerate() {
+            if let Some(other) = ports[..at].iter().find(|other| settings.integer(other) == settings.integer(key)) {
+                self.problem(
+                    key,
+                    format!("is {}, as {other}", settings.integer(key)),
+                    Some("each needs a port of its own".into()),
+                );
+            }
+        }
+    }
+
+    fn data_directories(&mut self, settings: &Settings) {
+        let (fast, slow) = (settings.fast_dir(), settings.slow_dir());
+        for (key, path) in [("data.fast_dir", &fast), ("data.slow_dir", &slow)] {
+            if path == Path::new("/") {
+                self.problem(key, "is the root directory", Some("use a directory of its own".into()));
+            }
+        }
+        if fast != slow && (fast.starts_with(&slow) || slow.starts_with(&fast)) {
+            self.problem(
+                "data.slow_dir",
+                format!("{} and data.fast_dir {} lie in each other", slow.display(), fast.display()),
+                Some("the same directory for both is fine, nested ones are not".into()),
+            );
+        }
+    }
+}
+
+fn read_password(path: &Path) -> Result<String, (String, Option<String>)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = std::fs::metadata(path).map_err(|error| (format!("cannot be read: {error}"), None))?;
+    if !metadata.is_file() || metadata.len() > 4096 {
+        return Err(("expected a small regular file".into(), None));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err((format!("is readable by others (mode {mode:04o})"), Some(format!("chmod 0600 {}", path.display()))));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| (format!("cannot be read: {error}"), None))?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        return Err(("is empty".into(), Some("write the password into it".into())));
+    }
+    check_credential(text).map_err(|message| (message, None))?;
+    Ok(text.to_owned())
+}
+
+fn extra_value(path: &str, raw: &Raw) -> Result<Value, String> {
+    let parts: Vec<&str> = path.split('.').collect();
+    if parts.iter().any(|part| part.is_empty()) {
+        return Err("has an empty part, expected a path such as \"global.key\"".into());
+    }
+    if parts[0] == "global" && parts.len() != 2 {
+        return Err("would be a map below global, which the cluster's own installer cannot pass on".into());
+    }
+    if let Some(key) = super::values::key_of_path(path) {
+        return Err(format!("is set by the key {key}, expected it there"));
+    }
+    match raw {
+        Raw::String(text) => Ok(Value::Text(text.clone())),
+        Raw::Bool(truth) => Ok(Value::Bool(*truth)),
+        Raw::Integer(number) => Ok(Value::Integer(*number)),
+        Raw::Float(number) => Ok(Value::Float(*number)),
+        Raw::List(list) => Ok(Value::List(list.clone())),
+        Raw::Other(name) => Err(format!("is {name}, expected a string, a number, true or false, or a list of strings")),
+    }
+}
+
+#[cfg(test)]
+#[path = "validate_tests.rs"]
+mod tests;
