@@ -3,7 +3,7 @@
 //! * [`fragments`] reads `*.toml` of the vendor's, the volatile and the
 //!   administrator's directory and merges them, keeping where each value stands;
 //! * [`keys`] is the one table of all keys: type, default, script variable, meaning;
-//! * [`validate`] checks the merged keys against that table, `typed` one key at a time;
+//! * [`mod@validate`] checks the merged keys against that table, `typed` one key at a time;
 //! * [`settings`] is what they yield: [`Settings`];
 //! * [`derived`] computes what depends on several keys or the machine;
 //! * [`values`] turns settings into the values given to Helm, by tables of data;
