@@ -33,12 +33,9 @@ pub fn generate(kind: Kind, folder: &Path, daemon: clap::Command) -> std::io::Re
             introspection().into_iter().try_for_each(|(name, xml)| std::fs::write(folder.join(format!("{name}.xml")), xml))
         }
         Kind::Manpages => {
-            let pages = [("kaapana-agent.8", daemon, "8"), ("kaapanactl.1", cli::Arguments::command(), "1")];
-            pages.into_iter().try_for_each(|(name, command, section)| {
-                let mut page = Vec::new();
-                clap_mangen::Man::new(command).section(section).render(&mut page)?;
-                std::fs::write(folder.join(name), page)
-            })
+            clap_mangen::Man::new(daemon.disable_help_subcommand(true)).section("8").generate_to(folder)?;
+            // A page for each command, as the first one refers to them.
+            clap_mangen::generate_to(cli::Arguments::command().disable_help_subcommand(true), folder)
         }
         Kind::Completions => {
             use clap_complete::Shell;

@@ -241,6 +241,8 @@ pub struct ConfigState {
 pub struct ConfigRefusal {
     /// One `CamelCase` word.
     pub reason: String,
+    /// The file of the first problem; empty: it is about none.
+    pub file: String,
     /// Each problem in a line: file, line, column, key, expectation.
     pub problems: Vec<String>,
 }

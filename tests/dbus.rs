@@ -320,7 +320,7 @@ fn the_command_line_without_a_bus() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (code, text) = run(&["status"]);
-    assert!(code == Some(3) && text.contains("systemctl start kaapana-agent"), "{code:?} {text}");
+    assert!(code == Some(3) && text.contains("systemctl status dbus"), "{code:?} {text}");
     assert_eq!(run(&["status", "--nonsense"]).0, Some(64));
     assert_eq!(run(&["pause", "why", "--for", "soon"]).0, Some(64));
     assert_eq!(run(&["--help"]).0, Some(0));

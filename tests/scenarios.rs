@@ -352,7 +352,8 @@ impl Story {
         let rest = |from: usize| words[from..].join(" ");
         match words[0] {
             "broken" => {
-                self.snapshot.config.error = Some(ConfigRefusal { reason: "Invalid".into(), problems: vec![rest(1)] });
+                self.snapshot.config.error =
+                    Some(ConfigRefusal { reason: "Invalid".into(), file: String::new(), problems: vec![rest(1)] });
             }
             "node" => self.node_good(),
             "helm" => {

@@ -30,7 +30,7 @@ pub async fn label_node(paths: &Paths, node: &str) -> Result<(), ActionError> {
 /// # Errors
 ///
 /// When the API server does not take one of them.
-pub async fn delete_pods(paths: &Paths, pods: &[(String, String, String)]) -> Result<(), ActionError> {
+pub async fn delete_pods(paths: &Paths, job: u32, pods: &[(String, String, String)]) -> Result<(), ActionError> {
     let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
     for (namespace, name, uid) in pods {
         let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
@@ -38,7 +38,7 @@ pub async fn delete_pods(paths: &Paths, pods: &[(String, String, String)]) -> Re
         match Api::<Pod>::namespaced(client.clone(), namespace).delete(name, &parameters).await {
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             Err(error) => return Err(ActionError::node("PodNotDeleted", &error)),
-            Ok(_) => tracing::info!(namespace, pod = name, "pod {namespace}/{name} is deleted by force"),
+            Ok(_) => tracing::info!(job, namespace, pod = name, "pod {namespace}/{name} is deleted by force"),
         }
     }
     Ok(())
@@ -49,13 +49,13 @@ pub async fn delete_pods(paths: &Paths, pods: &[(String, String, String)]) -> Re
 /// # Errors
 ///
 /// When the API server does not take one of them.
-pub async fn delete_jobs(paths: &Paths, jobs: &[ObjectId]) -> Result<(), ActionError> {
+pub async fn delete_jobs(paths: &Paths, job: u32, jobs: &[ObjectId]) -> Result<(), ActionError> {
     let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
     for id in jobs {
         match Api::<Job>::namespaced(client.clone(), &id.namespace).delete(&id.name, &DeleteParams::background()).await {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => return Err(ActionError::node("JobNotDeleted", &error)),
-            Ok(_) => tracing::info!(namespace = id.namespace, name = id.name, "{id} of a hook is deleted"),
+            Ok(_) => tracing::info!(job, namespace = id.namespace, name = id.name, "{id} of a hook is deleted"),
         }
     }
     Ok(())

@@ -92,6 +92,8 @@ pub struct Agent {
     acting: Option<tokio::task::JoinHandle<Outcome>>,
     /// The configuration is being read.
     reading: Option<tokio::task::JoinHandle<Result<Option<Settings>, ConfigError>>>,
+    /// Since when it is read.
+    reading_since: Option<Timestamp>,
     /// Who waits for the configuration to be read.
     reload_waiters: Vec<requests::ReloadReply>,
     /// Keeps the machine from being shut down while a job runs.
@@ -124,6 +126,7 @@ impl Agent {
             current: "none",
             acting: None,
             reading: None,
+            reading_since: None,
             reload_waiters: Vec::new(),
             inhibitor: None,
             ledger_retry: None,
@@ -222,10 +225,13 @@ impl Agent {
         match (&self.ledger.job, &self.inhibitor) {
             (Some(job), None) => {
                 let connection = self.connection.clone();
-                let why = format!("job {} ({}) is running: kaapanactl status", job.id, job.kind.as_str());
+                let id = job.id;
+                let why = format!("job {id} ({}) is running: kaapanactl status", job.kind.as_str());
                 self.inhibitor = Some(tokio::spawn(async move {
                     let taken = inhibitor::take(&connection, &why).await;
-                    taken.inspect_err(|fault| tracing::debug!(error = %fault, "no lock against a shutdown")).ok()
+                    taken
+                        .inspect_err(|fault| tracing::warn!(job = id, error = %fault, "no lock against a shutdown while job {id} runs: {fault}"))
+                        .ok()
                 }));
             }
             // The lock ends with the task that holds it.
@@ -251,7 +257,11 @@ impl Agent {
             }
             Err(fault) => {
                 let text = error::chain(&fault);
-                tracing::error!(error = %text, "the ledger cannot be written; nothing is done before it can");
+                tracing::error!(
+                    error = %text,
+                    "the ledger cannot be written: {text}; nothing is done before it can, which is tried again every {} s",
+                    LEDGER_RETRY.as_secs()
+                );
                 self.snapshot.ledger_error = Some(text);
                 self.ledger_retry = Some(self.now() + SignedDuration::try_from(LEDGER_RETRY).unwrap_or_default());
                 Err(fault)
@@ -295,8 +305,11 @@ impl Agent {
                 }
                 match crate::actuators::systemd::forget_ended(&connection, &unit).await {
                     Ok(true) => std::fs::remove_dir_all(entry.path()).unwrap_or_default(),
-                    Ok(false) => tracing::warn!(unit_name = unit, "a unit of an earlier job still runs"),
-                    Err(fault) => tracing::warn!(unit_name = unit, error = %error::chain(&fault), "an earlier unit stays"),
+                    Ok(false) => tracing::warn!(unit_name = unit, "{unit} of an earlier job still runs; it is left to its end"),
+                    Err(fault) => {
+                        let error = error::chain(&fault);
+                        tracing::warn!(unit_name = unit, error, "{unit} of an earlier job stays: {error}");
+                    }
                 }
             }
         });
@@ -315,7 +328,8 @@ impl Agent {
     }
 
     fn read_config(&mut self) {
-        self.snapshot.config.settling_until = None;
+        // It settles until it is read: nobody shall take what is about to change for all there is.
+        self.reading_since = self.snapshot.config.settling_until.take().or_else(|| Some(self.now()));
         let directories = self.paths.config.clone();
         self.reading = Some(tokio::task::spawn_blocking(move || config::load(&directories)));
     }
@@ -324,14 +338,23 @@ impl Agent {
         let first = !self.snapshot.config.read;
         self.snapshot.config.read = true;
         let refusal = match read {
-            Err(fault) => Some(ConfigRefusal { reason: "NotReadable".into(), problems: vec![fault.to_string()] }),
+            Err(fault) => {
+                Some(ConfigRefusal { reason: "NotReadable".into(), file: String::new(), problems: vec![fault.to_string()] })
+            }
             Ok(Err(fault)) => Some(ConfigRefusal {
                 reason: "Invalid".into(),
+                file: fault
+                    .problems
+                    .iter()
+                    .find_map(|problem| problem.file.as_ref())
+                    .map(|file| file.display().to_string())
+                    .unwrap_or_default(),
                 problems: fault.problems.iter().map(ToString::to_string).collect(),
             }),
             Ok(Ok(None)) if self.ledger.generation == 0 => None,
             Ok(Ok(None)) => Some(ConfigRefusal {
                 reason: "Missing".into(),
+                file: String::new(),
                 problems: vec![format!(
                     "there is no [platform] table in any *.toml of {}",
                     self.paths.config.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
@@ -342,7 +365,7 @@ impl Agent {
         if let Some(refusal) = &refusal
             && self.snapshot.config.error.as_ref() != Some(refusal)
         {
-            let file = refusal.problems.first().and_then(|problem| problem.split(':').next()).unwrap_or_default();
+            let file = refusal.file.as_str();
             tracing::error!(
                 message_id = id::CONFIG_REFUSED,
                 file,
@@ -369,8 +392,11 @@ impl Agent {
             return Ok(());
         }
         let mut changed = Vec::new();
-        self.commit(|ledger| changed = ledger.accept(settings))
-            .map_err(|fault| ConfigRefusal { reason: "NotKept".into(), problems: vec![error::chain(&fault)] })?;
+        self.commit(|ledger| changed = ledger.accept(settings)).map_err(|fault| ConfigRefusal {
+            reason: "NotKept".into(),
+            file: String::new(),
+            problems: vec![error::chain(&fault)],
+        })?;
         let keys = if self.ledger.generation == 1 || first && changed.len() > 20 { "all".to_owned() } else { changed.join(", ") };
         tracing::info!(
             message_id = id::CONFIG_ACCEPTED,

@@ -71,8 +71,8 @@ impl Agent {
                 self.commit(|ledger| ledger.begin_take_down(releases, objects, hooks, now)).is_ok()
             }
             Step::DeleteHooks { jobs } => {
-                let paths = Arc::clone(&self.paths);
-                self.act(async move { Outcome::HooksDeleted(cluster::delete_jobs(&paths, &jobs).await.map(|()| jobs)) });
+                let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
+                self.act(async move { Outcome::HooksDeleted(cluster::delete_jobs(&paths, job, &jobs).await.map(|()| jobs)) });
                 false
             }
             Step::Uninstall { namespace, release, no_hooks } => {
@@ -83,8 +83,8 @@ impl Agent {
             Step::RunSiteProgram { program } => self.begin_unit(StepKind::PreTakedown { program }),
             Step::BeginUpgrade { from } => self.commit(|ledger| ledger.begin_upgrade(from)).is_ok(),
             Step::DeletePods { pods } => {
-                let paths = Arc::clone(&self.paths);
-                self.act(async move { Outcome::PodsDeleted(cluster::delete_pods(&paths, &pods).await.map(|()| pods)) });
+                let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
+                self.act(async move { Outcome::PodsDeleted(cluster::delete_pods(&paths, job, &pods).await.map(|()| pods)) });
                 false
             }
             Step::TurnBack { failure } => self.turn_back(failure),
@@ -135,7 +135,15 @@ impl Agent {
             // Whether the unit runs all the same is seen, not guessed.
             Ok(Outcome::Started(started)) => {
                 if let Err(fault) = started {
-                    tracing::warn!(error = %fault, "a unit was not started");
+                    let job = self.ledger.job.as_ref();
+                    let unit = job.and_then(|job| job.step.as_ref()).map(|step| step.unit.clone()).unwrap_or_default();
+                    let job = job.map_or(0, |job| job.id);
+                    tracing::warn!(
+                        job,
+                        unit_name = unit,
+                        error = %fault,
+                        "job {job}: {unit} was not started: {fault}; the agent looks whether it runs all the same"
+                    );
                 }
                 self.watch_step();
             }
@@ -239,10 +247,18 @@ impl Agent {
 
     fn skip_hooks(&mut self) -> bool {
         let (mut unit, now, invocation) = (None, self.now(), self.invocation());
+        let step = self.ledger.job.as_ref().and_then(|job| job.step.as_ref());
+        let what = step.map(|step| step.what.to_string()).unwrap_or_default();
         if self.commit(|ledger| unit = ledger.skip_hooks(&invocation, now)).is_err() {
             return false;
         }
-        tracing::warn!(unit_name = unit.clone().unwrap_or_default(), "a hook failed; the take-down goes on without hooks");
+        let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
+        let unit_name = unit.clone().unwrap_or_default();
+        tracing::warn!(
+            job,
+            unit_name,
+            "job {job}: {what} failed or hung at a hook; the take-down goes on without hooks (journalctl -u {unit_name})"
+        );
         self.step_is_over(unit)
     }
 
@@ -444,7 +460,8 @@ impl Agent {
         let folder = self.paths.step(&unit);
         self.act(async move {
             if let Err(fault) = systemd::forget(&connection, &unit).await {
-                tracing::warn!(unit_name = unit, error = %crate::error::chain(&fault), "the unit stays in systemd's memory");
+                let error = crate::error::chain(&fault);
+                tracing::warn!(unit_name = unit, error, "{unit} stays in systemd's memory: {error}");
             }
             // What it was told to redact holds secrets; what it did is in the ledger.
             tokio::fs::remove_dir_all(&folder).await.ok();
@@ -459,6 +476,7 @@ impl Agent {
         let stage = self.ledger.job.as_ref().map_or("", |job| job.stage.as_str());
         let Some((job, kind)) = self.ledger.job.as_ref().map(|job| (job.id, job.kind)) else { return true };
         let reason = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
+        let said = report.clone();
         let kept = self.commit(|ledger| {
             if unit.is_some() {
                 ledger.record_unit(&invocation, now);
@@ -474,9 +492,11 @@ impl Agent {
                 job,
                 job_type = kind.as_str(),
                 result = result.as_str(),
-                "job {job} ({}) is {}",
+                reason = said,
+                "job {job} ({}) is {}{}{said}",
                 kind.as_str(),
-                result.as_str()
+                result.as_str(),
+                if said.is_empty() { "" } else { ": " }
             );
         } else {
             tracing::error!(
@@ -484,7 +504,7 @@ impl Agent {
                 job,
                 job_type = kind.as_str(),
                 result = result.as_str(),
-                step = stage,
+                stage,
                 reason,
                 unit_name = unit.clone().unwrap_or_default(),
                 "job {job} ({}) {}: {reason}",
@@ -524,7 +544,12 @@ impl Agent {
                     Ok(()) => identity.marker = Some(id),
                     Err(fault) => {
                         let error = crate::error::chain(&fault);
-                        tracing::warn!(path = %path.display(), error, "no marker; the disk is recognised by its file system alone");
+                        tracing::warn!(
+                            path = %path.display(),
+                            error,
+                            "{} gets no marker and is recognised by its file system alone: {error}",
+                            path.display()
+                        );
                     }
                 }
             }

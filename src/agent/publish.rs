@@ -12,7 +12,7 @@ use crate::ledger::{FinishedJob, Job, PageTimes, Stage, StepRecord};
 use crate::planner::Hold;
 use crate::sensors::page::Question;
 use crate::service;
-use crate::state::{Condition, Phase};
+use crate::state::{Condition, Phase, Severity, Status};
 use crate::telemetry::id;
 
 /// Everything that is published, at one moment. Holds no secret. Serialized it is
@@ -173,7 +173,7 @@ impl Agent {
             }),
             running: self.running(),
             config_error: error.map(|error| error.problems.join("\n")).unwrap_or_default(),
-            settling_until: self.snapshot.config.settling_until,
+            settling_until: self.snapshot.config.settling_until.or(self.reading_since.filter(|_| self.reading.is_some())),
             pause_reason: pause.map(|pause| pause.reason.clone()).unwrap_or_default(),
             paused_until: pause.and_then(|pause| pause.until),
             conditions: self.plan.conditions.clone(),
@@ -252,7 +252,10 @@ impl Agent {
             session: job.session.clone(),
             page: job.page,
             steps: job.steps.clone(),
-            unit: step.map(|step| step.unit.clone()).unwrap_or_default(),
+            unit: step
+                .map(|step| step.unit.clone())
+                .or_else(|| job.steps.last().map(|step| step.unit.clone()))
+                .unwrap_or_default(),
             invocation: seen.map(|seen| seen.invocation.clone()).unwrap_or_default(),
         }
     }
@@ -301,9 +304,27 @@ fn send_if_changed<T: PartialEq>(to: &tokio::sync::watch::Sender<T>, wanted: T) 
     });
 }
 
+/// An event at a level that is known only now; tracing wants one for each place.
+macro_rules! at {
+    ($level:expr, $($event:tt)*) => {
+        match $level {
+            tracing::Level::ERROR => tracing::error!($($event)*),
+            tracing::Level::WARN => tracing::warn!($($event)*),
+            _ => tracing::info!($($event)*),
+        }
+    };
+}
+
+/// What to do, behind what is the matter.
+fn arrow(advice: &str) -> String {
+    if advice.is_empty() { String::new() } else { format!(" -> {advice}") }
+}
+
 fn log_changes(before: &Published, now: &Published) {
     if before.phase != now.phase {
-        tracing::info!(
+        let bad = matches!(now.phase, Phase::Degraded | Phase::Blocked | Phase::NeedsOperator);
+        at!(
+            if bad { tracing::Level::WARN } else { tracing::Level::INFO },
             message_id = id::PHASE,
             previous_phase = before.phase.as_str(),
             phase = now.phase.as_str(),
@@ -314,7 +335,7 @@ fn log_changes(before: &Published, now: &Published) {
             now.summary
         );
         if now.phase == Phase::NeedsOperator {
-            tracing::warn!(message_id = id::OPERATOR, reason = now.summary, "a person must decide: {}", now.summary);
+            tracing::error!(message_id = id::OPERATOR, reason = now.summary, "a person must decide: {}", now.summary);
         }
     }
     for condition in &now.conditions {
@@ -328,19 +349,27 @@ fn log_changes(before: &Published, now: &Published) {
         }
         // The first look at what is as it should be is no news.
         let first = known.is_none_or(|known| known.reason == "Pending");
-        if first && condition.status != crate::state::Status::False {
+        if first && condition.status != Status::False {
             continue;
         }
-        tracing::info!(
+        let level = match (condition.status, condition.severity) {
+            (Status::False, Severity::Critical) => tracing::Level::ERROR,
+            (Status::False, _) => tracing::Level::WARN,
+            _ => tracing::Level::INFO,
+        };
+        at!(
+            level,
             message_id = id::CONDITION,
             condition = condition.id,
             status = condition.status.as_str(),
             reason = condition.reason,
-            "{} is {}: {} {}",
+            advice = condition.advice,
+            "{} is {}: {} {}{}",
             condition.id,
             condition.status.as_str(),
             condition.reason,
-            condition.message
+            condition.message,
+            arrow(&condition.advice)
         );
     }
     if !before.pause_reason.is_empty() && now.pause_reason.is_empty() {
@@ -352,9 +381,11 @@ fn log_changes(before: &Published, now: &Published) {
                 message_id = id::HELD,
                 hold = hold.reason,
                 reason = hold.message,
-                "held: {}: {}",
+                advice = hold.advice,
+                "held: {}: {}{}",
                 hold.reason,
-                hold.message
+                hold.message,
+                arrow(&hold.advice)
             );
         }
     }

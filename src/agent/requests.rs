@@ -159,7 +159,9 @@ fn blocked(holds: &[Hold]) -> Refusal {
 fn conflict(job: &Job) -> Refusal {
     let (id, kind) = (job.id, job.kind.as_str());
     Refusal::JobConflict(match (&job.way_back, job.canceled_by) {
-        (Some(_), _) => format!("job {id} ({kind}) is putting the last good deployment back; wait for its end"),
+        (Some(_), _) => format!(
+            "job {id} ({kind}) is putting the last good deployment back; wait for its end, or, while it waits, kaapanactl cancel {id}"
+        ),
         (None, Some(_)) => format!("job {id} ({kind}) is being canceled; wait for its end"),
         (None, None) => {
             format!("job {id} ({kind}) is running and does something else; wait for its end, or kaapanactl cancel {id}")
@@ -199,10 +201,13 @@ impl Agent {
         let Some(settings) = self.ledger.settings.clone() else { return Err(Refusal::NotConfigured) };
         if let Some(job) = &self.ledger.job {
             let same = job.generation == self.ledger.generation
+                && job.way_back.is_none()
                 && (job.options.accept_identity_change || !options.accept_identity_change);
             let same = same && job.canceled_by.is_none() && (job.options.unlock || !options.unlock);
             return match job.kind {
-                JobKind::Deploy if !options.again && same => self.join(job.id, options.stop_workflows),
+                JobKind::Deploy if !options.again && same => {
+                    self.join(job.id, requester, options.stop_workflows, options.accept_disk_change)
+                }
                 _ => Err(conflict(job)),
             };
         }
@@ -253,16 +258,27 @@ impl Agent {
         })
     }
 
-    /// A request for what a job does already; it may wait less patiently.
-    fn join(&mut self, id: u32, stop_workflows: bool) -> Result<u32, Refusal> {
-        if stop_workflows {
-            self.commit(|ledger| {
-                if let Some(job) = ledger.job.as_mut() {
-                    job.options.stop_workflows = true;
-                }
-            })
-            .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+    /// A request for what a job does already. It may wait less patiently; and a job of the
+    /// agent's own becomes the person's, so that no pause and no window holds it any more.
+    fn join(&mut self, id: u32, requester: Requester, stop_workflows: bool, accept_disks: bool) -> Result<u32, Refusal> {
+        let own = self.ledger.job.as_ref().is_some_and(|job| job.requester.is_none());
+        if !own && !stop_workflows && !accept_disks {
+            return Ok(id);
         }
+        let Requester { uid, session } = requester;
+        self.commit(|ledger| {
+            if accept_disks {
+                ledger.disks.clear();
+            }
+            if let Some(job) = ledger.job.as_mut() {
+                job.options.stop_workflows |= stop_workflows;
+                if own {
+                    (job.requester, job.session) = (Some(uid), session);
+                }
+            }
+        })
+        .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        tracing::info!(job = id, requester = uid, "job {id} is asked for by uid {uid}, too");
         Ok(id)
     }
 
@@ -274,7 +290,7 @@ impl Agent {
             let covers = (job.options.no_hooks || !options.no_hooks) && (job.options.nuke_pods || !options.nuke_pods);
             let same = covers && (job.options.unlock || !options.unlock) && job.canceled_by.is_none();
             return match job.kind {
-                JobKind::Undeploy if same => self.join(job.id, options.stop_workflows),
+                JobKind::Undeploy if same => self.join(job.id, requester, options.stop_workflows, false),
                 _ => Err(conflict(job)),
             };
         }
@@ -414,19 +430,20 @@ impl Agent {
         };
         let (was, is) = (old.masked(), new.masked());
         let same = self.value_changes().is_empty();
+        let changed = old.changed_keys(new);
+        let moves = |key: &String| key == "platform.domain" || keys::find(key).is_some_and(|key| key.effect == Effect::Identity);
+        let in_place = new.text("deployment.strategy") == "upgrade" && !changed.iter().any(moves);
         let forces = |key: &str| match keys::find(key).map(|key| key.effect) {
             Some(Effect::Redeploy) | None if same => "nothing, since no value of the charts differs",
             Some(Effect::Agent) => "nothing, since it steers the agent",
             Some(Effect::State) => "what it says: deployed or undeployed",
             Some(Effect::Identity) => "another platform: held until kaapanactl deploy --accept-identity-change",
-            Some(Effect::Redeploy) | None if key != "platform.domain" && new.text("deployment.strategy") == "upgrade" => {
-                "an upgrade in place"
-            }
+            Some(Effect::Redeploy) | None if in_place => "an upgrade in place",
             Some(Effect::Redeploy) | None => "a redeploy",
         };
         let change =
             |key: &String| serde_json::json!({"key": key, "old": was.get(key), "new": is.get(key), "forces": forces(key)});
-        old.changed_keys(new).iter().map(change).collect()
+        changed.iter().map(change).collect()
     }
 
     fn value_changes(&self) -> Vec<values::ValueChange> {

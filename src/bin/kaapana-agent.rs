@@ -22,10 +22,13 @@ const EX_USAGE: u8 = 64;
 /// Exit status: state written by a newer version (EX_CONFIG of sysexits.h).
 const EX_CONFIG: u8 = 78;
 
-/// Node agent that deploys the Kaapana platform on a MicroK8s server and keeps it
-/// healthy. systemd starts it; use kaapanactl to talk to it.
+/// Node agent that deploys the Kaapana platform on a MicroK8s server and watches it. systemd
+/// starts it; use kaapanactl to talk to it.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(
+    version,
+    after_help = "Exit status: 0 stopped, 1 it cannot work, 64 wrong usage, 78 the state was written by a newer version."
+)]
 struct Arguments {
     /// Log level: err, warning, info or debug
     #[arg(long, default_value = "info", value_parser = ["err", "warning", "info", "debug"])]

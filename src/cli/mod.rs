@@ -35,8 +35,8 @@ pub mod exit {
 #[command(
     name = "kaapanactl",
     version,
-    about,
-    after_help = "Exit status: 0 done, 1 failed, 2 nothing to do, 3 the agent cannot be reached, 4 not authorized, 64 wrong usage.\n\
+    after_help = "Exit status: 0 done, 1 failed, 2 nothing to do, 3 the agent cannot be reached, 4 not authorized, 64 wrong usage,\n\
+                  130 a job goes on that is not followed any more (Ctrl-C).\n\
                   Of status: 0 healthy or undeployed as wished, 5 in progress or paused, 1 anything else."
 )]
 pub struct Arguments {
@@ -111,7 +111,7 @@ pub enum Command {
         #[command(flatten)]
         how: How,
     },
-    /// Have the agent start nothing by itself; a running job goes on to its end
+    /// Have the agent start nothing by itself; a job that has begun to change the platform goes on to its end
     Pause {
         /// Why, for the next person who looks
         reason: String,

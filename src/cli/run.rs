@@ -19,7 +19,10 @@ pub async fn run(command: Command) -> u8 {
         command => {
             let connection = match Connection::system().await {
                 Ok(connection) => connection,
-                Err(error) => return unreachable(&format!("the system bus cannot be reached: {error}")),
+                Err(error) => {
+                    eprintln!("kaapanactl: the system bus cannot be reached: {error}; look at systemctl status dbus");
+                    return exit::UNREACHABLE;
+                }
             };
             match call(&connection, command).await {
                 Ok(code) => code,
@@ -113,7 +116,7 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             let until = span.map(|span| jiff::Timestamp::now() + jiff::SignedDuration::try_from(span).unwrap_or_default());
             manager.pause(&reason, crate::dbus::microseconds(until), HashMap::new()).await?;
             let end = until.map_or_else(|| "until kaapanactl resume".to_owned(), |until| format!("until {}", text::time(until)));
-            eprintln!("paused {end}; a running job goes on to its end");
+            eprintln!("paused {end}; a job that has begun to change the platform goes on to its end");
             Ok(exit::DONE)
         }
         Command::Resume => {
@@ -257,7 +260,9 @@ fn options(how: &How) -> HashMap<&'static str, Variant<'static>> {
 
 async fn published(manager: &ManagerProxy<'_>) -> zbus::Result<crate::agent::publish::Published> {
     let text = manager.describe().await?;
-    serde_json::from_str(&text).map_err(|error| zbus::Error::Failure(format!("another version of the agent runs: {error}")))
+    serde_json::from_str(&text).map_err(|error| {
+        zbus::Error::Failure(format!("another version of the agent runs ({error}); systemctl restart kaapana-agent"))
+    })
 }
 
 async fn status(manager: &ManagerProxy<'_>, json: bool, watch: bool, all: bool) -> zbus::Result<u8> {

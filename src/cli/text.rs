@@ -266,7 +266,7 @@ fn because(out: &mut String, change: &serde_json::Value) {
 #[must_use]
 pub fn history(published: &Published) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(["JOB", "TYPE", "ACCEPTED", "BY", "RESULT", "WHY"]);
+    table.load_style(comfy_table::presets::NOTHING).set_header(["JOB", "TYPE", "ACCEPTED", "BY", "RESULT", "TOOK", "WHY"]);
     for job in &published.history {
         let said: Vec<&str> =
             [&job.reason, &job.error, &job.report].into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
@@ -280,6 +280,7 @@ pub fn history(published: &Published) -> String {
             time(job.created),
             by(job.requester, &job.session),
             job.result.as_str().into(),
+            format!("{} s", job.finished.duration_since(job.created).as_secs()),
             why,
         ]);
     }
@@ -290,6 +291,7 @@ pub fn history(published: &Published) -> String {
             time(job.created),
             by(job.requester, &job.session),
             format!("running ({})", job.stage),
+            String::new(),
             job.reason.clone(),
         ]);
     }

@@ -63,7 +63,13 @@ struct Checker<'f> {
 
 impl Checker<'_> {
     fn problem(&mut self, key: &str, message: impl Into<String>, advice: Option<String>) {
-        let origin = self.fragments.entries.get(key).map(|entry| &entry.origin).or_else(|| self.fragments.tables.get(key));
+        let origin = self
+            .fragments
+            .entries
+            .get(key)
+            .map(|entry| &entry.origin)
+            .or_else(|| self.fragments.tables.get(key))
+            .or_else(|| self.fragments.tables.get(key.rsplit_once('.')?.0));
         self.problems.push(Problem {
             file: origin.map(|origin| origin.file.clone()),
             line: origin.map_or(0, |origin| origin.line),

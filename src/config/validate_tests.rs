@@ -55,7 +55,7 @@ fn every_bad_input_gets_file_line_column_key_and_expectation() {
         ),
         (
             "[platform]\n",
-            "platform.version: is required and not set (the script's PLATFORM_VERSION)\nplatform.domain: is required and not set (the script's DOMAIN)\nregistry.url: is required when deployment.chart_path is not set (the registry the chart comes from)",
+            "registry.url: is required when deployment.chart_path is not set (the registry the chart comes from)\n10.toml:1:2: platform.version: is required and not set (the script's PLATFORM_VERSION)\n10.toml:1:2: platform.domain: is required and not set (the script's DOMAIN)",
         ),
         (
             &with("[deployment]\ndev_mode = \"false\"\n"),

@@ -115,14 +115,15 @@ impl Job {
         self.read(|job| job.reason.clone(), |job| job.reason.clone())
     }
 
-    /// The user who asked, by number; -1: the agent itself.
-    #[zbus(property(emits_changed_signal = "const"))]
+    /// The user who asked, by number; -1: the agent itself. A job of the agent's becomes
+    /// that of who asks for the same.
+    #[zbus(property)]
     fn requester(&self) -> i64 {
         self.read(|job| job.requester.map_or(-1, i64::from), |job| job.requester.map_or(-1, i64::from))
     }
 
     /// The session of the login manager it was asked from; empty: none.
-    #[zbus(property(emits_changed_signal = "const"))]
+    #[zbus(property)]
     fn session(&self) -> String {
         self.read(|job| job.session.clone(), |job| job.session.clone())
     }

@@ -167,8 +167,8 @@ impl Manager {
         Ok(self.ask(|reply| Request::Cancel { requester, job: id, reply }).await??)
     }
 
-    /// The agent starts nothing by itself any more; a running job goes on to its
-    /// end. reason is shown to everybody. until: when it goes on by itself, in
+    /// The agent starts nothing by itself any more; a job that has begun to change the
+    /// platform goes on to its end. reason is shown to everybody. until: when it goes on by itself, in
     /// microseconds since the epoch; 0: when someone resumes.
     async fn pause(
         &self,

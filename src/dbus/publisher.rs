@@ -137,6 +137,10 @@ async fn publish_jobs(connection: &Connection, of: &Loop, before: &Published, no
         job.cancel_means_changed(emitter).await?;
         job.way_back_changed(emitter).await?;
         job.steps_changed(emitter).await?;
+        job.unit_changed(emitter).await?;
+        job.invocation_i_d_changed(emitter).await?;
+        job.page_gone_changed(emitter).await?;
+        job.page_back_changed(emitter).await?;
         job.finished_changed(emitter).await?;
         let result = now.history.iter().find(|job| job.id == id).map(|job| job.result.as_str()).unwrap_or_default();
         Manager::job_removed(manager.signal_emitter(), id, object(id)?, result.to_owned()).await?;
@@ -172,6 +176,10 @@ async fn announce_progress(connection: &Connection, id: u32, before: &Published,
     }
     if old.way_back != new.way_back {
         job.way_back_changed(emitter).await?;
+    }
+    if (old.requester, &old.session) != (new.requester, &new.session) {
+        job.requester_changed(emitter).await?;
+        job.session_changed(emitter).await?;
     }
     if old.page != new.page {
         job.page_gone_changed(emitter).await?;

@@ -41,6 +41,7 @@ pub enum Stage {
     /// own program are waited for.
     Prepare,
     /// The old platform goes away.
+    #[serde(rename = "take-down", alias = "takedown")]
     TakeDown,
     /// Helm installs the root release.
     Install,

@@ -98,9 +98,17 @@ pub fn failure_told(failure: &Failure) -> String {
     }
 }
 
-/// What helps after a failure.
+/// What helps after a failure, and when it is tried again without anybody's help.
 #[must_use]
 pub fn failure_advice(inputs: &Inputs<'_>, failure: &Failure) -> String {
+    let advice = what_helps(inputs, failure);
+    match retry(inputs, failure) {
+        Retry::At(at) => format!("it is tried again by itself at {at}; {advice}"),
+        _ => advice,
+    }
+}
+
+fn what_helps(inputs: &Inputs<'_>, failure: &Failure) -> String {
     let by_hand = format!("kaapanactl logs {}; kaapanactl {} tries it again", failure.job, failure.kind.as_str());
     let over = retry(inputs, failure) == Retry::Never;
     match &failure.cause {

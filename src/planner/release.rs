@@ -380,7 +380,8 @@ fn guarded(
             return Plan::rest(phase, "starting").steps(outlook);
         }
         let what = format!("{} is not started: {}", kind.as_str(), step);
-        let hold = Hold::new("Paused", what, "kaapanactl resume");
+        let until = paused.and_then(|pause| pause.until).map(|until| format!("; the pause ends by itself at {until}"));
+        let hold = Hold::new("Paused", what, format!("kaapanactl resume{}", until.unwrap_or_default()));
         let base = running_phase(inputs, health).unwrap_or((Phase::Blocked, "paused".into()));
         let would = outlook(inputs, kind, step);
         return with_pause(inputs, Plan::rest(base.0, base.1).holds(vec![hold]).would(would));

@@ -6,13 +6,18 @@
 //! (src/fault.rs). `make test` takes some of them, which change with the commit;
 //! `make test-all` takes all and prints the table (`KAAPANA_CRASHES=all`).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::Phase;
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config};
+use super::ends;
+use super::harness::{DEPLOYMENT, HelmRecord, MOMENT, Node, config_of};
+
+/// The site's program that runs before a take-down.
+const PROGRAM: &str = "pre_takedown = \"/usr/local/sbin/before\"\n";
 
 /// What is done to the platform, one after the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,6 +39,8 @@ const KILLS: &[Point] = &[
     (Act::Deploy, 1, "before advance"),
     (Act::Deploy, 2, "after advance"),
     (Act::Deploy, 1, "after begin-take-down"),
+    (Act::Deploy, 1, "acting label-node"),
+    (Act::Deploy, 1, "acted label-node"),
     (Act::Deploy, 1, "before install"),
     (Act::Deploy, 1, "after install"),
     (Act::Deploy, 1, "acting install"),
@@ -51,6 +58,10 @@ const KILLS: &[Point] = &[
     (Act::Deploy, 4, "kept ledger"),
     (Act::Deploy, 5, "renamed ledger"),
     (Act::Redeploy, 1, "acted prepare"),
+    (Act::Redeploy, 1, "acting run-site-program"),
+    (Act::Redeploy, 1, "acted run-site-program"),
+    (Act::Redeploy, 0, "running before"),
+    (Act::Redeploy, 1, "after note-page"),
     (Act::Redeploy, 1, "before begin-take-down"),
     (Act::Redeploy, 1, "after begin-take-down"),
     (Act::Redeploy, 1, "before uninstall"),
@@ -66,6 +77,7 @@ const KILLS: &[Point] = &[
     (Act::Redeploy, 1, "after finish-job"),
     (Act::Redeploy, 9, "kept ledger"),
     (Act::Undeploy, 1, "accepted undeploy"),
+    (Act::Undeploy, 0, "running before"),
     (Act::Undeploy, 1, "before advance"),
     (Act::Undeploy, 1, "after begin-take-down"),
     (Act::Undeploy, 2, "acting uninstall"),
@@ -119,43 +131,48 @@ fn the_agent_is_killed_at_any_point_and_nothing_is_done_twice() {
     let mut table = Vec::new();
     for points in chosen(KILLS, 2) {
         let node = Node::new();
-        node.install_faults();
+        prepare(&node);
         for act in [Act::Deploy, Act::Redeploy, Act::Undeploy] {
             let point = points.iter().find(|point| point.0 == act);
             if points.iter().all(|point| point.0 < act) {
                 break;
             }
+            let name = format!("{point:?}");
+            let before = node.helm_records();
             if let Some(point) = point {
-                let before = calls(&node);
                 arm(&node, point, "kill");
                 begin(&node, act);
                 if let Some(verb) = point.2.strip_prefix("running ") {
                     node.wait_at_gate(verb);
+                    ends::something_is_there(&node);
                     node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent");
                     node.wait("the agent again", MOMENT, |p| p.job.is_some());
                     node.open_gate(verb);
                 }
-                let published = ended(&node, act);
-                assert_eq!(node.run("cat /run/kaapana-agent/point").out, "", "{point:?} was not passed");
-                assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{point:?}");
-                assert_eq!(published.history.len(), jobs(act), "{point:?}: {:?}", published.history);
-                let (installs, uninstalls) = calls(&node);
-                let wanted = match act {
-                    Act::Deploy => (1, 0),
-                    Act::Redeploy => (1, 6),
-                    Act::Undeploy => (0, 6),
-                };
-                assert_eq!((installs - before.0, uninstalls - before.1), wanted, "{point:?}: no operation is run twice");
+            } else {
+                begin(&node, act);
+            }
+            let published = ended(&node, act);
+            assert_eq!(node.run("cat /run/kaapana-agent/point").out, "", "{name} was not passed");
+            assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{name}");
+            assert_eq!(published.history.len(), jobs(act), "{name}: {:?}", published.history);
+            if point.is_some() {
+                let restarts = node.ok("systemctl show --property=NRestarts --value kaapana-agent");
+                assert_eq!(restarts.trim(), "1", "{name}: it was killed, once");
+            }
+            let calls: Vec<HelmRecord> = node.helm_records().difference(&before).cloned().collect();
+            assert!(calls.iter().all(|call| call.succeeded), "{name}: {calls:?}");
+            assert_eq!(succeeded(&calls), wanted(act), "{name}: no operation is run twice");
+            assert_eq!(node.ok("cat /var/lib/before 2>/dev/null || true"), programs(act), "{name}: the site's program");
+            ends::nothing_is_left(&node, &name);
+            ends::is_as_ever(&node, &format!("{act:?}").to_lowercase(), &published, &name);
+            if act == Act::Deploy {
+                node.ok("echo kept >/data/fast/patients");
+            }
+            if let Some(point) = point {
                 let row = format!("| {act:?} | {} {} | agent | done once |", point.1, point.2);
                 println!("{row}");
                 table.push(row);
-            } else {
-                begin(&node, act);
-                ended(&node, act);
-            }
-            nothing_is_left(&node);
-            if act == Act::Deploy {
-                node.ok("echo kept >/data/fast/patients");
             }
         }
         assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
@@ -169,13 +186,15 @@ fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
     let all = std::env::var("KAAPANA_CRASHES").is_ok_and(|value| value == "all");
     for points in chosen(NODE_KILLS, 1) {
         let mut node = Node::new();
-        node.install_faults();
+        prepare(&node);
         for act in [Act::Deploy, Act::Redeploy, Act::Undeploy] {
             // Each takes a minute: make test takes those of a deploy and a redeploy.
             let point = points.iter().find(|point| point.0 == act).filter(|_| all || act != Act::Undeploy);
             if points.iter().all(|point| point.0 < act) {
                 break;
             }
+            let name = format!("{point:?}");
+            let before = node.helm_records();
             if let Some(point) = point {
                 arm(&node, point, "wait");
                 begin(&node, act);
@@ -184,23 +203,74 @@ fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
                     None => drop(node.ok("timeout 200 cat /run/kaapana-agent/reached")),
                 }
                 node.crash();
-                let row = format!("| {act:?} | {} {} | node | as wished |", point.1, point.2);
-                println!("{row}");
-                table.push(row);
             } else {
                 begin(&node, act);
             }
             let published = ended(&node, act);
-            assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{point:?}: {:?}", published.history);
-            assert_eq!(published.holds.len(), 0, "{point:?}");
-            nothing_is_left(&node);
+            assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{name}: {:?}", published.history);
+            let calls: Vec<HelmRecord> = node.helm_records().difference(&before).cloned().collect();
+            // What the crash interrupted is done again; what had ended is not.
+            let (done, wanted) = (succeeded(&calls), wanted(act));
+            assert!(done.values().all(|times| *times <= 1), "{name}: {calls:?}");
+            assert!(done.keys().all(|call| wanted.contains_key(call)), "{name}: {calls:?}");
+            ends::nothing_is_left(&node, &name);
+            ends::is_as_ever(&node, &format!("{act:?}").to_lowercase(), &published, &name);
             if act == Act::Deploy {
                 node.ok("echo kept >/data/fast/patients");
+            }
+            if let Some(point) = point {
+                let row = format!("| {act:?} | {} {} | node | as wished |", point.1, point.2);
+                println!("{row}");
+                table.push(row);
             }
         }
         assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
     }
     print(&table);
+}
+
+/// The agent with points, and a program of the site that leaves a line each time.
+fn prepare(node: &Node) {
+    let program = "#!/bin/sh\necho $KAAPANA_JOB_TYPE >>/var/lib/before\n\
+        if [ -p /run/helm-gate-before ]; then echo waits >/run/helm-waits-before; read -r word </run/helm-gate-before; fi\n";
+    std::fs::write(node.path("/usr/local/sbin/before"), program).unwrap();
+    node.ok("chmod 0755 /usr/local/sbin/before");
+    node.install_faults();
+}
+
+/// How often each operation of helm succeeded.
+fn succeeded(calls: &[HelmRecord]) -> BTreeMap<String, usize> {
+    let mut count = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.succeeded) {
+        let verb = call.file.split('-').next().unwrap_or_default();
+        // It changes nothing and may be asked again.
+        if ["install", "uninstall"].contains(&verb) {
+            *count.entry(format!("{verb} {}", call.release)).or_default() += 1;
+        }
+    }
+    count
+}
+
+/// What helm is to do in an act, each once.
+fn wanted(act: Act) -> BTreeMap<String, usize> {
+    let inner = ["code-server-chart", "kaapana-workflows-core", "project-admin", "kaapana-platform-chart"];
+    let releases = inner.into_iter().chain(["kaapana-extension-collection-060", "kaapana-admin-chart"]);
+    let uninstalls = releases.map(|release| (format!("uninstall {release}"), 1));
+    let install = ("install kaapana-admin-chart".to_owned(), 1);
+    match act {
+        Act::Deploy => BTreeMap::from([install]),
+        Act::Redeploy => uninstalls.chain([install]).collect(),
+        Act::Undeploy => uninstalls.collect(),
+    }
+}
+
+/// What the site's program wrote until then.
+fn programs(act: Act) -> &'static str {
+    match act {
+        Act::Deploy => "",
+        Act::Redeploy => "deploy\n",
+        Act::Undeploy => "deploy\nundeploy\n",
+    }
 }
 
 /// How many jobs there have been after an act without a crash of the node.
@@ -210,10 +280,6 @@ fn jobs(act: Act) -> usize {
         Act::Redeploy => 2,
         Act::Undeploy => 3,
     }
-}
-
-fn calls(node: &Node) -> (usize, usize) {
-    (node.helm_calls("install"), node.helm_calls("uninstall"))
 }
 
 /// Makes the agent stop at a point. Passings count from its start.
@@ -230,8 +296,8 @@ fn arm(node: &Node, (_, count, point): &Point, how: &str) {
 
 fn begin(node: &Node, act: Act) {
     match act {
-        Act::Deploy => node.configure(&config("")),
-        Act::Redeploy => node.configure(&config("[network]\nhttp_port = 8080\n")),
+        Act::Deploy => node.configure(&config_of(PROGRAM, "")),
+        Act::Redeploy => node.configure(&config_of(PROGRAM, "[network]\nhttp_port = 8080\n")),
         // The one who asks may not get an answer; what was accepted is done all the same.
         Act::Undeploy => drop(node.run("timeout 20 kaapanactl undeploy --no-wait")),
     }
@@ -257,13 +323,4 @@ fn is_marked(published: &Published) -> bool {
     ["disk.fast.identity", "disk.slow.identity"].into_iter().all(|id| {
         published.conditions.iter().any(|condition| condition.id == id && condition.message.contains("is the recorded disk"))
     })
-}
-
-/// No unit, no folder of a step, no lock, no release in between.
-fn nothing_is_left(node: &Node) {
-    let units = "systemctl list-units --all --no-legend 'kaapana-job-*' 'kaapana-probe-*'; ls /var/lib/kaapana-agent/steps";
-    node.ok(&format!("timeout 30 bash -c 'until [ -z \"$({units})\" ]; do :; done'"));
-    let pending = node
-        .ok("/snap/bin/microk8s.kubectl get secrets -A -l owner=helm --no-headers -o custom-columns=s:.metadata.labels.status");
-    assert!(pending.lines().all(|status| status == "deployed"), "{pending}");
 }

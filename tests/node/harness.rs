@@ -1,5 +1,6 @@
 //! What the stories on the node are told with.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -21,6 +22,15 @@ pub struct Ended {
     pub code: i32,
     pub out: String,
     pub err: String,
+}
+
+/// A call of helm.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HelmRecord {
+    /// Its file, which begins with the verb.
+    pub file: String,
+    pub release: String,
+    pub succeeded: bool,
 }
 
 pub struct Node {
@@ -79,7 +89,7 @@ impl Node {
         let pid = String::from_utf8(node(&["pid"]).stdout).unwrap().trim().to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let node = Self { pid, runtime };
-        node.ok("mkdir -p /srv /run/helm-record && chmod 0777 /run/helm-record");
+        node.ok("mkdir -p /srv /var/lib/helm-record && chmod 0777 /var/lib/helm-record");
         for chart in std::fs::read_dir(platform().join("charts")).unwrap() {
             let chart = chart.unwrap().path();
             std::fs::copy(&chart, node.path("/srv").join(chart.file_name().unwrap())).unwrap();
@@ -126,17 +136,17 @@ impl Node {
             assert!(output.status.success(), "{act}: {}", String::from_utf8_lossy(&output.stderr));
         }
         self.pid = String::from_utf8(node(&["pid"]).stdout).unwrap().trim().to_owned();
-        self.ok("mkdir -p /run/helm-record && chmod 0777 /run/helm-record");
     }
 
-    /// Each call of helm leaves its arguments and environment in a file of its own.
+    /// Each call of helm leaves its arguments and environment in a file of its own, and
+    /// how it ended; on the node's disk, since that outlives a crash.
     /// While `/run/helm-gate-VERB` is a FIFO, helm waits until someone writes to it.
     fn wrap_helm(&self) {
         let wrapper = "#!/bin/bash\n\
-            record=$(mktemp /run/helm-record/$1-XXXXXX)\n\
+            record=$(mktemp /var/lib/helm-record/$1-XXXXXX)\n\
             { printf '%s\\n' \"$@\"; tr '\\0' '\\n' </proc/self/environ; tr '\\0' '\\n' </proc/$PPID/cmdline; tr '\\0' '\\n' </proc/$PPID/environ; } >\"$record\" 2>/dev/null\n\
             if [ -p /run/helm-gate-$1 ]; then echo waits >/run/helm-waits-$1; read -r word </run/helm-gate-$1; fi\n\
-            exec /snap/microk8s/current/bin/real/helm \"$@\"\n";
+            /snap/microk8s/current/bin/real/helm \"$@\"; code=$?; echo \"exit $code\" >>\"$record\"; exit $code\n";
         self.ok(
             "mkdir -p /snap/microk8s/current/bin/real && mv /snap/microk8s/current/bin/helm /snap/microk8s/current/bin/real/helm",
         );
@@ -161,7 +171,21 @@ impl Node {
 
     /// How often helm was called to do this.
     pub fn helm_calls(&self, verb: &str) -> usize {
-        self.ok(&format!("ls /run/helm-record | grep -c '^{verb}-' || true")).trim().parse().unwrap()
+        self.ok(&format!("ls /var/lib/helm-record | grep -c '^{verb}-' || true")).trim().parse().unwrap()
+    }
+
+    /// What helm was called to do since the node is there, in no order.
+    pub fn helm_records(&self) -> BTreeSet<HelmRecord> {
+        let script = "cd /var/lib/helm-record && for file in *; do [ ! -f $file ] || echo $file $(sed -n 2p $file) $(grep -a -x 'exit [0-9]*' $file); done";
+        let record = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            HelmRecord {
+                file: words[0].to_owned(),
+                release: words.get(1).copied().unwrap_or_default().to_owned(),
+                succeeded: words.last() == Some(&"0"),
+            }
+        };
+        self.ok(script).lines().map(record).collect()
     }
 
     pub fn path(&self, path: &str) -> PathBuf {

@@ -1,5 +1,9 @@
 //! The main job: deployed, changed, killed, paused, taken down.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
@@ -10,7 +14,7 @@ fn a_platform_is_deployed_changed_killed_paused_and_taken_down() {
     let node = Node::new();
     unconfigured_is_ready_and_says_so(&node);
     node.configure(&config(""));
-    let published = node.wait_healthy(1);
+    let published = what_is_counted(&node);
     everything_is_there(&node, &published);
     it_is_shown_by_the_systems_own_tools(&node);
     a_restart_starts_no_helm(&node);
@@ -31,7 +35,19 @@ fn unconfigured_is_ready_and_says_so(node: &Node) {
     assert!(node.ok("systemctl is-active kaapana-agent").contains("active"));
 }
 
-fn everything_is_there(node: &Node, published: &kaapana_agent::agent::publish::Published) {
+/// How far a job is, is shown by what there is to count, too.
+fn what_is_counted(node: &Node) -> Published {
+    let seen = RefCell::new(BTreeSet::new());
+    let published = node.wait("generation 1 healthy", DEPLOYMENT, |p| {
+        let counted = p.job.iter().flat_map(|job| &job.counts).filter(|(_, count)| count.total > 0);
+        seen.borrow_mut().extend(counted.map(|(name, _)| name.clone()));
+        p.phase == Phase::Healthy && p.generation == 1 && p.job.is_none()
+    });
+    assert_eq!(seen.into_inner().into_iter().collect::<Vec<_>>(), ["images", "jobs", "pods", "releases"]);
+    published
+}
+
+fn everything_is_there(node: &Node, published: &Published) {
     assert_eq!((published.history.len(), published.history[0].result), (1, JobResult::Done));
     let releases = node.ok("/snap/bin/microk8s.helm3 list --all --all-namespaces --short");
     for name in ["kaapana-admin-chart", "kaapana-platform-chart", "project-admin"] {
@@ -89,12 +105,12 @@ fn it_is_shown_by_the_systems_own_tools(node: &Node) {
 }
 
 fn a_restart_starts_no_helm(node: &Node) {
-    let before = node.ok("ls /run/helm-record");
+    let before = node.ok("ls /var/lib/helm-record");
     node.ok("systemctl restart kaapana-agent");
     node.wait_healthy(1);
     // A decision was made on a full look; helm was not even asked for its version.
     node.wait_check("platform.workloads", Status::True);
-    assert_eq!(node.ok("ls /run/helm-record"), before);
+    assert_eq!(node.ok("ls /var/lib/helm-record"), before);
 }
 
 fn a_broken_edit_changes_nothing(node: &Node) {
@@ -165,7 +181,7 @@ fn others_may_read_and_not_act(node: &Node) {
     let generation = node.wait("a generation", MOMENT, |_| true).generation;
     node.ok("runuser -u someone -- kaapanactl status");
     node.ok("runuser -u someone -- kaapanactl plan");
-    for command in ["deploy --again", "undeploy", "pause why", "resume", "reload"] {
+    for command in ["deploy --again", "deploy --now", "cancel 2 --yes", "undeploy", "pause why", "resume", "reload"] {
         assert!(
             node.exits(4, &format!("runuser -u someone -- kaapanactl {command} </dev/null")).contains("not authorized"),
             "{command}"

@@ -8,8 +8,10 @@
 
 mod bad_input;
 mod crash;
+mod ends;
 mod harness;
 mod images;
+mod kept;
 mod life;
 mod package;
 mod secrets;

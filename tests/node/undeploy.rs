@@ -5,25 +5,36 @@ use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::Phase;
 
 use super::harness::{DEPLOYMENT, MOMENT, Node, config_of};
+use super::kept::Kept;
 
 const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
+
+/// What strangers put into the namespaces of the platform.
+const OTHERS: &[(&str, &str)] = &[
+    ("services", "deployment/foreign"),
+    ("services", "configmap/foreign"),
+    ("services", "pods -l app=foreign"),
+    ("admin", "configmap/stranger"),
+];
 
 /// Short limits, so that what hangs is seen to hang soon.
 const LIMITS: &str = "helm_timeout = \"25s\"\nstuck_after = \"10s\"\n";
 
 #[test]
 fn a_platform_is_taken_down_in_every_way_and_nothing_else_is() {
-    let node = Node::new();
+    let mut node = Node::new();
     deploy(&node, "");
     node.ok("echo kept | tee /data/fast/patients /data/slow/images >/dev/null");
     strangers_move_in(&node);
-    with_hooks(&node);
-    with_hooks_that_hang(&node);
-    with_a_pod_that_does_not_go(&node);
-    by_force(&node);
-    with_stuck_releases(&node);
+    let kept = Kept::of(&node, OTHERS);
+    with_hooks(&node, &kept);
+    it_is_remembered_until_the_configuration_asks_for_it(&mut node);
+    with_hooks_that_hang(&node, &kept);
+    with_a_pod_that_does_not_go(&node, &kept);
+    by_force(&node, &kept);
+    with_stuck_releases(&node, &kept);
     deploy(&node, "");
-    everything_else_is_there(&node);
+    everything_else_is_there(&node, &kept);
 }
 
 fn deploy(node: &Node, more: &str) {
@@ -59,35 +70,72 @@ fn chart(node: &Node, name: &str, template: &str) {
     write("templates/b.yaml", template);
 }
 
-fn everything_else_is_there(node: &Node) {
+fn everything_else_is_there(node: &Node, kept: &Kept) {
     assert_eq!(node.ok("sort -u /data/fast/patients /data/slow/images").trim(), "kept");
     assert!(node.ok("/snap/bin/microk8s.helm3 list --all --namespace admin --short").contains("stranger"));
     assert_eq!(node.ok(&format!("{KUBECTL} get deployment -n services foreign -o jsonpath='{{.status.readyReplicas}}'")), "1");
-    node.ok(&format!("{KUBECTL} get configmap -n services foreign && {KUBECTL} get configmap -n admin stranger"));
-    for namespace in ["admin", "services", "extensions", "project-admin"] {
-        node.ok(&format!("{KUBECTL} get namespace {namespace}"));
-    }
-    assert_ne!(node.ok(&format!("{KUBECTL} get pvc --all-namespaces --no-headers | wc -l")).trim(), "0", "claims stay");
+    kept.is_there(node, OTHERS);
 }
 
-fn is_down(node: &Node) {
+fn is_down(node: &Node, kept: &Kept) {
     node.wait("undeployed", MOMENT, |p| p.phase == Phase::Undeployed && p.job.is_none());
     assert_eq!(node.ok("/snap/bin/microk8s.helm3 list --all --all-namespaces --short").trim(), "stranger");
     let pods = node.ok(&format!(
         "{KUBECTL} get pods --all-namespaces --no-headers --field-selector=status.phase!=Succeeded -o custom-columns=n:.metadata.namespace,p:.metadata.name | grep -v kube-system || true"
     ));
     assert!(pods.lines().all(|line| line.contains("foreign")), "{pods}");
-    everything_else_is_there(node);
+    everything_else_is_there(node, kept);
 }
 
-fn with_hooks(node: &Node) {
+fn with_hooks(node: &Node, kept: &Kept) {
     let ended = node.run("kaapanactl undeploy");
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.err.contains("left alone: release admin/stranger, Pod services/foreign-"), "{}", ended.err);
-    is_down(node);
+    is_down(node, kept);
+    // Extensions and projects, the platform, its collection, admin: each once, with its hooks.
+    let records = node
+        .ok("cd /var/lib/helm-record && for record in $(ls -tr uninstall-*); do head -n 6 $record | tr '\\n' ' '; echo; done");
+    let order: Vec<&str> = records.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    let wanted = [
+        "code-server-chart",
+        "kaapana-workflows-core",
+        "project-admin",
+        "kaapana-platform-chart",
+        "kaapana-extension-collection-060",
+        "kaapana-admin-chart",
+    ];
+    assert_eq!(order, wanted, "{records}");
+    assert!(!records.contains("--no-hooks"), "{records}");
+    let hooks = node.ok(&format!(
+        "{KUBECTL} get events -A --field-selector involvedObject.kind=Job,reason=Completed -o custom-columns=n:.involvedObject.name --no-headers"
+    ));
+    for hook in ["remove-secret-", "remove-kaapana-plugin", "remove-kube-helm-collections-"] {
+        assert!(hooks.contains(hook), "{hook} has not completed: {hooks}");
+    }
 }
 
-fn with_hooks_that_hang(node: &Node) {
+fn it_is_remembered_until_the_configuration_asks_for_it(node: &mut Node) {
+    node.crash();
+    node.wait("still undeployed after a reboot", MOMENT * 4, |p| {
+        p.phase == Phase::Undeployed && p.conditions.iter().all(|c| c.status == kaapana_agent::state::Status::True)
+    });
+    assert_eq!(node.helm_calls("install"), 2, "the platform's and the stranger's of before");
+    // What the file says has not changed; only a change of it is a request.
+    let with_state = |state: &str| config_of(LIMITS, "").replace("[platform]\n", &format!("[platform]\nstate = \"{state}\"\n"));
+    for state in ["deployed", "undeployed"] {
+        node.configure(&with_state(state));
+        node.ok("kaapanactl reload");
+        node.wait("still undeployed", MOMENT, |p| p.phase == Phase::Undeployed && p.job.is_none() && p.settling_until.is_none());
+    }
+    assert_eq!(node.helm_calls("install"), 2);
+    node.configure(&with_state("deployed"));
+    node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
+    // And down again the same way.
+    node.configure(&with_state("undeployed"));
+    node.wait("undeployed", DEPLOYMENT, |p| p.phase == Phase::Undeployed && p.job.is_none());
+}
+
+fn with_hooks_that_hang(node: &Node, kept: &Kept) {
     deploy(node, "[values]\n\"test.hookSeconds\" = 600\n");
     let ended = node.run("kaapanactl undeploy");
     assert_eq!(ended.code, 1, "{}", ended.err);
@@ -95,10 +143,10 @@ fn with_hooks_that_hang(node: &Node) {
     assert!(published.history.last().unwrap().error.starts_with("HelmFailed"), "{}", published.history.last().unwrap().error);
     let ended = node.run("kaapanactl undeploy --no-hooks");
     assert_eq!(ended.code, 0, "{}", ended.err);
-    is_down(node);
+    is_down(node, kept);
 }
 
-fn with_a_pod_that_does_not_go(node: &Node) {
+fn with_a_pod_that_does_not_go(node: &Node, kept: &Kept) {
     deploy(node, "[values]\n\"test.finalizer\" = true\n");
     let ended = node.run("kaapanactl undeploy");
     assert_eq!(ended.code, 1, "{}", ended.err);
@@ -110,18 +158,24 @@ fn with_a_pod_that_does_not_go(node: &Node) {
         "for pod in $({KUBECTL} get pods -A -o jsonpath='{{range .items[*]}}{{.metadata.namespace}}/{{.metadata.name}} {{end}}' | tr ' ' '\\n' | grep landing-page); do \
          {KUBECTL} patch pod -n ${{pod%/*}} ${{pod#*/}} --type merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'; done"
     ));
-    let ended = node.run("kaapanactl undeploy");
-    assert!(matches!(ended.code, 0 | 2), "{}", ended.err);
-    is_down(node);
+    // The agent goes on by itself.
+    is_down(node, kept);
+    assert!(node.exits(2, "kaapanactl undeploy").contains("nothing is deployed"));
 }
 
-fn by_force(node: &Node) {
+fn by_force(node: &Node, kept: &Kept) {
     deploy(node, "");
     // A runtime that is away ends no pod: they stay Terminating.
     node.ok("systemctl stop snap.microk8s.daemon-containerd");
+    let forced = || -> usize {
+        node.ok("journalctl -u kaapana-agent -o cat --no-pager | grep -c 'is deleted by force' || true").trim().parse().unwrap()
+    };
+    let before = forced();
+    let pods = node.wait("the pods", MOMENT, |p| p.running.is_some()).running.unwrap().pods.len();
+    assert!(pods > 10, "{pods}");
     let question = node.exits(1, "kaapanactl undeploy --nuke-pods </dev/null");
     for words in [
-        "pods of this platform those that do not end by themselves in their time are deleted by force",
+        &format!("Of the {pods} pods of this platform those that do not end by themselves in their time are deleted by force"),
         "left alone: release admin/stranger, Pod services/foreign-",
         "--yes",
     ] {
@@ -134,8 +188,8 @@ fn by_force(node: &Node) {
     node.wait("the node is ready", MOMENT * 4, |p| {
         p.conditions.iter().any(|c| c.id == "microk8s.node" && c.status == kaapana_agent::state::Status::True)
     });
-    assert!(node.ok("journalctl -u kaapana-agent -o cat --no-pager").contains("is deleted by force"));
-    is_down(node);
+    assert!(forced() > before, "pods were deleted by force");
+    is_down(node, kept);
 }
 
 /// A release of the platform whose helm was killed at a hook that hangs.
@@ -153,14 +207,15 @@ fn stuck(node: &Node, name: &str, hook: &str, verb: &str) {
             format!("{helm} uninstall {name} --namespace admin --timeout 10m")
         }
     };
-    node.ok(&format!("systemd-run --quiet --unit=stuck-{name} {command}"));
+    // As kube-helm's: in a PID namespace of its own.
+    node.ok(&format!("systemd-run --quiet --unit=stuck-{name} unshare --pid --fork --kill-child {command}"));
     let status = if verb == "install" { "pending-install" } else { "uninstalling" };
     node.ok(&format!(
-        "timeout 60 bash -c 'until {KUBECTL} get secret -n admin -l owner=helm,name={name},status={status} --no-headers 2>/dev/null | grep -q .; do :; done'"
+        "grep -q -m 1 . < <(timeout 60 {KUBECTL} get secret -n admin -l owner=helm,name={name},status={status} --watch -o name)"
     ));
 }
 
-fn with_stuck_releases(node: &Node) {
+fn with_stuck_releases(node: &Node, kept: &Kept) {
     deploy(node, "");
     // While a helm works on it, it is left alone however long that takes.
     stuck(node, "leaving", "pre-delete", "uninstall");
@@ -168,11 +223,13 @@ fn with_stuck_releases(node: &Node) {
     node.wait("helm runs", MOMENT, |p| {
         p.job.as_ref().is_some_and(|job| job.step.contains("admin/leaving is uninstalling and helm runs"))
     });
+    // Longer than stuck_after; its pod is the only one of the job and never gets ready.
+    node.exits(1, &format!("{KUBECTL} wait pod -n admin -l job-name=leaving-hook --for condition=Ready --timeout 12s"));
     assert_eq!(node.wait("nothing was touched", MOMENT, |_| true).job.unwrap().stage, "prepare");
     node.ok("systemctl kill --signal=KILL stuck-leaving");
     // Nobody works on it any more: it goes without the hooks it hung at.
-    is_down(node);
-    let uninstalls = node.ok("cat /run/helm-record/uninstall-* | grep -A4 -x leaving");
+    is_down(node, kept);
+    let uninstalls = node.ok("cat /var/lib/helm-record/uninstall-* | grep -A4 -x leaving");
     assert!(uninstalls.contains("--no-hooks"), "{uninstalls}");
 
     // A first revision that is pending may be a person's: it wants consent.
@@ -189,5 +246,5 @@ fn with_stuck_releases(node: &Node) {
     );
     let ended = node.run("kaapanactl undeploy --unlock");
     assert_eq!(ended.code, 0, "{}", ended.err);
-    is_down(node);
+    is_down(node, kept);
 }

@@ -3,9 +3,9 @@
 
 use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
-use kaapana_agent::state::Phase;
+use kaapana_agent::state::{Phase, Status};
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config, config_of};
+use super::harness::{DEPLOYMENT, Ended, MOMENT, Node, config, config_of};
 
 #[test]
 fn a_failed_deployment_puts_the_last_good_one_back() {
@@ -15,7 +15,9 @@ fn a_failed_deployment_puts_the_last_good_one_back() {
     node.ok("echo kept >/data/fast/patients");
     helm_fails(&node);
     a_job_of_the_platform_fails_and_the_agent_is_killed(&node);
+    it_is_not_healthy_before_its_deadline(&node);
     the_configuration_is_mended(&node);
+    not_onto_data_that_became_newer(&node);
     assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
 }
 
@@ -33,7 +35,12 @@ fn put_back(node: &Node, jobs: usize) -> Published {
     published
 }
 
+fn values(node: &Node) -> String {
+    node.ok("/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json")
+}
+
 fn helm_fails(node: &Node) {
+    let before = values(node);
     node.configure(&config("[network]\nhttps_port = 40000\n"));
     let published = put_back(node, 2);
     let text = node.ok("kaapanactl job 2");
@@ -45,7 +52,11 @@ fn helm_fails(node: &Node) {
     ] {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
-    assert!(node.ok("kaapanactl history").contains("the page was gone for"));
+    assert_eq!(values(node), before, "the values of before");
+    let history = node.ok("kaapanactl history");
+    let row = history.lines().find(|line| line.contains("the page was gone for")).unwrap_or_else(|| panic!("{history}"));
+    let took = published.history[1].finished.duration_since(published.history[1].created).as_secs();
+    assert!(took > 0 && row.contains(&format!(" {took} s ")), "{row}");
     assert_eq!(published.generation, 2, "the configuration in force is the new one, and held");
     let why = node.ok("kaapanactl why");
     for words in
@@ -75,12 +86,45 @@ fn a_job_of_the_platform_fails_and_the_agent_is_killed(node: &Node) {
     assert!(published.history[2].error.contains("init-airflow has failed"), "{}", published.history[2].error);
 }
 
+fn it_is_not_healthy_before_its_deadline(node: &Node) {
+    node.configure(&config_of("deadline = \"1m\"\n", "[values]\n\"test.waitForever\" = true\n"));
+    let published = put_back(node, 4);
+    let error = &published.history[3].error;
+    assert!(error.contains("not healthy before the deadline") && error.contains("airflow-webserver"), "{error}");
+}
+
+fn not_onto_data_that_became_newer(node: &Node) {
+    let made = node.ok("cat /data/fast/*/made | sort");
+    let jobs = node.wait("its jobs", MOMENT, |_| true).history.len();
+    node.close_gate("install");
+    node.configure(&config("[network]\nhttps_port = 40001\n"));
+    node.wait_at_gate("install");
+    node.ok("echo 0.7.0 >/data/fast/version");
+    node.wait_check("disk.fast.version", Status::False);
+    node.open_gate("install");
+    let published = node.wait("a person decides", DEPLOYMENT, |p| {
+        p.history.len() == jobs + 1 && p.job.is_none() && p.phase == Phase::NeedsOperator
+    });
+    let job = published.history.last().unwrap();
+    assert_eq!((job.result, job.put_back), (JobResult::Failed, None), "{}", job.error);
+    assert!(job.error.contains("0.7.0"), "{}", job.error);
+    assert_eq!(node.ok("/snap/bin/microk8s.helm3 list --all --all-namespaces --short"), "", "everything stays down");
+    let refusal = node.exits(1, "kaapanactl deploy");
+    assert!(refusal.contains("the data under /data/fast is of version 0.7.0, and 0.6.0 is configured"), "{refusal}");
+    assert_eq!(node.ok("cat /data/fast/*/made | sort"), made);
+    // A person put the data of before back.
+    node.ok("echo 0.6.0 >/data/fast/version");
+    node.configure(&config(""));
+    node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
+    assert_eq!(node.ok("cat /data/fast/*/made | sort"), made, "the data of before is used");
+}
+
 fn the_configuration_is_mended(node: &Node) {
     // What is deployed is what is wished again: nothing is run.
     let installs = node.helm_calls("install");
     node.configure(&config(""));
     let published = node.wait("healthy", MOMENT, |p| p.phase == Phase::Healthy && p.holds.is_empty());
-    assert_eq!((published.history.len(), node.helm_calls("install")), (3, installs));
+    assert_eq!((published.history.len(), node.helm_calls("install")), (4, installs));
     node.configure(&config("[network]\nhttp_port = 8080\n"));
     let published = node.wait_healthy(published.generation + 1);
     assert_eq!(published.history.last().unwrap().result, JobResult::Done);
@@ -123,10 +167,7 @@ fn workflows_are_waited_for(node: &Node) {
     node.wait_healthy(2);
     // Asked for by hand: named, and not waited for when a person says so.
     start_workflow(node, "segmentation-2");
-    node.configure(&config_of(
-        "wait_for_workflows = \"10m\"\npre_takedown = \"/usr/local/sbin/before\"\n",
-        "[network]\nhttp_port = 8081\n",
-    ));
+    node.configure(&with_program("8081"));
     node.wait("it is waited for", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.step.contains("segmentation-2")));
     assert!(node.ok("kaapanactl cancel --yes 2>&1").contains("nothing was touched"));
     let published = node.wait("canceled", MOMENT, |p| p.job.is_none() && p.history.last().unwrap().result == JobResult::Canceled);
@@ -135,18 +176,50 @@ fn workflows_are_waited_for(node: &Node) {
     assert!(node.exits(2, "kaapanactl cancel --yes").contains("no job is running"));
 }
 
-fn the_sites_program_runs_first(node: &Node) {
-    std::fs::write(
-        node.path("/usr/local/sbin/before"),
-        "#!/bin/sh\nenv | sort >/run/before-env\necho 'the backup disk is full' >&2\nexit 3\n",
+/// Before a take-down two things are asked of the site: time for workflows, its program.
+fn with_program(port: &str) -> String {
+    config_of(
+        "wait_for_workflows = \"10m\"\npre_takedown = \"/usr/local/sbin/before\"\npre_takedown_timeout = \"4s\"\n",
+        &format!("[network]\nhttp_port = {port}\n"),
     )
-    .unwrap();
+}
+
+fn program(node: &Node, text: &str) {
+    std::fs::write(node.path("/usr/local/sbin/before"), format!("#!/bin/sh\n{text}")).unwrap();
     node.ok("chmod 0755 /usr/local/sbin/before");
+}
+
+/// On a terminal, where the person answers.
+fn on_a_terminal(node: &Node, command: &str, answer: &str) -> Ended {
+    node.run(&format!("printf '{answer}\\n' | script -qefc '{command}' /dev/null"))
+}
+
+fn the_sites_program_runs_first(node: &Node) {
+    program(
+        node,
+        "env | sort >/run/before-env\ncat /proc/self/cgroup >/run/before-unit\necho 'the backup disk is full' >&2\nexit 3\n",
+    );
     let uninstalls = node.helm_calls("uninstall");
+    // Who says nothing at the question has asked for nothing.
+    let jobs = node.wait("its jobs", MOMENT, |_| true).history.len();
+    let ended = on_a_terminal(node, "kaapanactl deploy", "");
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    for words in ["1 workflow pod is running: project-admin/segmentation-2", "[w/a/N]", "nothing was done"] {
+        assert!(ended.out.contains(words), "{words} is missing in {}", ended.out);
+    }
+    assert_eq!(node.wait("nothing was done", MOMENT, |p| p.job.is_none()).history.len(), jobs);
+    let ended = on_a_terminal(node, "kaapanactl deploy", "a");
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("PreTakedownFailed") && ended.out.contains("the backup disk is full"), "{}", ended.out);
+    assert_eq!(node.helm_calls("uninstall"), uninstalls, "nothing was touched");
+    let unit = node.ok("cat /run/before-unit");
+    assert!(unit.contains("/kaapana-job-5-pre-takedown-1.service"), "{unit}");
+    // One that does not end is ended, and its failure is one, too.
+    program(node, "exec tail -f /dev/null\n");
     let ended = node.run("kaapanactl deploy --stop-workflows");
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
-    assert!(ended.err.contains("1 workflow pod is running: project-admin/segmentation-2"), "{}", ended.err);
-    assert!(ended.err.contains("PreTakedownFailed") && ended.err.contains("the backup disk is full"), "{}", ended.err);
+    assert!(ended.err.contains("PreTakedownFailed") && ended.err.contains("4 s"), "{}", ended.err);
+    assert_eq!(node.ok("pgrep -f /usr/local/sbin/before || true"), "");
     assert_eq!(node.helm_calls("uninstall"), uninstalls, "nothing was touched");
     let environment = node.ok("cat /run/before-env");
     for line in ["KAAPANA_FAST_DIR=/data/fast", "KAAPANA_SLOW_DIR=/data/slow", "KAAPANA_JOB_TYPE=deploy"] {
@@ -154,17 +227,18 @@ fn the_sites_program_runs_first(node: &Node) {
     }
     node.ok("/snap/bin/microk8s.kubectl get pod -n project-admin segmentation-2");
     // It succeeds while the platform still runs, and only then the platform is taken down.
-    std::fs::write(
-        node.path("/usr/local/sbin/before"),
-        "#!/bin/sh\ncurl -sk -o /dev/null -w '%{http_code}' https://10.77.0.2/ >/run/before-page\n",
-    )
-    .unwrap();
-    let ended = node.run("kaapanactl deploy --stop-workflows --reason 'the backup works again'");
+    program(node, "curl -sk -o /dev/null -w '%{http_code}' https://10.77.0.2/ >/run/before-page\n");
+    // From a login, whose session is kept with the request.
+    let ended = node.run(
+        "systemd-run --quiet --wait --pipe -p User=root -p PAMName=login kaapanactl deploy --stop-workflows --reason 'the backup works again'",
+    );
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     assert_eq!(node.ok("cat /run/before-page"), "302");
-    let text = node.ok("kaapanactl job 5");
-    assert!(text.contains("pre-takedown") && text.contains("the backup works again") && text.contains("uid 0"), "{text}");
-    assert!(node.ok("kaapanactl logs 5").contains("helm_release=") || node.ok("kaapanactl logs 5").contains("STATUS: deployed"));
+    let text = node.ok("kaapanactl job 6");
+    for words in ["pre-takedown", "the backup works again", "uid 0, session "] {
+        assert!(text.contains(words), "{words} is missing in\n{text}");
+    }
+    assert!(node.ok("kaapanactl logs 6").contains("STATUS: deployed"));
 }
 
 fn a_shutdown_is_inhibited_and_a_job_canceled(node: &Node) {
@@ -178,6 +252,13 @@ fn a_shutdown_is_inhibited_and_a_job_canceled(node: &Node) {
     node.wait_at_gate("install");
     let listed = node.ok(locks);
     assert!(listed.contains("kaapana-agent") && listed.contains("shutdown") && listed.contains("block"), "{listed}");
+    // The same once more is the job that runs; something else is a conflict.
+    let running = node.wait("the job", MOMENT, |p| p.job.is_some()).job.unwrap().id;
+    assert_eq!(node.ok("kaapanactl deploy --no-wait --stop-workflows").trim(), running.to_string());
+    assert!(
+        node.exits(1, "kaapanactl deploy --again")
+            .contains(&format!("job {running} (deploy) is running and does something else"))
+    );
     let question = node.exits(1, "kaapanactl cancel </dev/null");
     assert!(
         question.contains("is put back, which takes the platform down once more") && question.contains("--yes"),

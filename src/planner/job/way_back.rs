@@ -6,7 +6,7 @@
 use jiff::SignedDuration;
 
 use super::{act, wait};
-use crate::ledger::{Cause, Deployed, Job, JobFailure, JobKind, JobResult, Stage, WayBack};
+use crate::ledger::{Cause, Deployed, Desired, Job, JobFailure, JobKind, JobResult, Stage, WayBack};
 use crate::planner::{Inputs, Plan, Step, failure, interlock};
 
 /// Turns the end of a job that failed into the way back, where there is one; and the
@@ -84,6 +84,10 @@ fn again_or_stop(inputs: &Inputs<'_>, job: &Job, way: &WayBack, failure: JobFail
 
 /// The deployment that is put back after this failure; `None`: nothing is.
 fn way_back<'l>(inputs: &'l Inputs<'_>, job: &Job, failure: &JobFailure) -> Option<&'l Deployed> {
+    // What nobody wants any more is not brought back only to be taken down.
+    if inputs.ledger.desired == Desired::Undeployed {
+        return None;
+    }
     // Before, nothing was taken down by this job; but one before it may have.
     let good = match (job.has_touched(), job.stage >= Stage::Install) {
         (true, true) => inputs.ledger.previous.as_ref().filter(|good| good.settings.is_some()),
