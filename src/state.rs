@@ -537,6 +537,8 @@ pub struct Release {
     pub objects: Vec<ManifestObject>,
     /// Jobs of its hooks.
     pub hooks: Vec<ObjectId>,
+    /// Namespaces in its manifest that go with it: those helm is not told to keep.
+    pub namespaces: Vec<String>,
     /// Its contents could be read; otherwise only name, revision and status are known.
     pub readable: bool,
 }
@@ -601,8 +603,10 @@ pub struct Volume {
     pub name: String,
     /// Path of a hostPath or local volume.
     pub path: Option<String>,
-    /// Namespace of the claim it is bound to.
-    pub claim_namespace: Option<String>,
+    /// Namespace and name of the claim it is bound to.
+    pub claim: Option<(String, String)>,
+    /// Its data is erased when its claim goes: its reclaim policy is not `Retain`.
+    pub erased: bool,
 }
 
 /// A node.

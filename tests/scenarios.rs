@@ -258,6 +258,7 @@ impl Story {
             global_hostname: ours.then(|| "kaapana.example.org".into()),
             objects,
             hooks: vec![],
+            namespaces: vec![],
             readable: true,
         };
         self.view.releases.insert((namespace.into(), name.into()), Arc::new(release));
@@ -380,9 +381,25 @@ impl Story {
             "volumes" => {
                 for number in 0..words[1].parse::<u32>().unwrap() {
                     let name = format!("pv-{number}");
-                    let volume = Volume { name: name.clone(), path: Some(format!("/data/fast/{name}")), claim_namespace: None };
+                    let volume =
+                        Volume { name: name.clone(), path: Some(format!("/data/fast/{name}")), claim: None, erased: true };
                     self.view.volumes.insert(name, Arc::new(volume));
                 }
+                self.see();
+            }
+            // claim RELEASE NAME erased|retained: it goes with the release, and its data with it or not.
+            "claim" => {
+                let id = ObjectId::new("PersistentVolumeClaim", "services", words[2]);
+                let of = self.view.releases.values_mut().find(|release| release.name == words[1]).expect("a release");
+                let release = Arc::make_mut(of);
+                if release.objects.iter().all(|object| object.id != id) {
+                    release.objects.push(ManifestObject { id, has_ttl: false, keep: false });
+                }
+                let name = format!("pv-{}", words[2]);
+                let path = Some(format!("/data/fast/{name}"));
+                let claim = Some(("services".to_owned(), words[2].to_owned()));
+                let volume = Volume { name: name.clone(), path, claim, erased: words[3] == "erased" };
+                self.view.volumes.insert(name, Arc::new(volume));
                 self.see();
             }
             "gpu" => {

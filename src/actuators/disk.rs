@@ -35,10 +35,20 @@ pub async fn try_writing(connection: &Connection, paths: &Paths, directory: &Pat
 /// When the disk does not take it.
 pub fn write_trial(directory: &Path) -> std::io::Result<()> {
     let path = directory.join(format!("{MARKER}.trial"));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    let mut file = create(&path, 0o600)?;
     let written = file.write_all(b"trial\n").and_then(|()| file.sync_all());
     std::fs::remove_file(&path)?;
     written
+}
+
+/// A new file in the place of what an earlier try left. Containers write to the directory,
+/// too: a link they put there is replaced, never followed.
+fn create(path: &Path, mode: u32) -> std::io::Result<std::fs::File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 
 /// Writes the marker, in a unit of its own.
@@ -59,11 +69,11 @@ pub async fn mark(connection: &Connection, paths: &Paths, directory: &Path, id: 
 /// When the disk does not take it.
 pub fn write_marker(directory: &Path, id: &str) -> std::io::Result<()> {
     let path = directory.join(MARKER);
-    if path.exists() {
+    if path.symlink_metadata().is_ok() {
         return Ok(());
     }
     let temporary = directory.join(format!("{MARKER}.new"));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
+    let mut file = create(&temporary, 0o644)?;
     writeln!(file, "{id}")?;
     file.sync_all()?;
     std::fs::rename(&temporary, &path)?;

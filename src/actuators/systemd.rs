@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use zbus::{Connection, Variant};
 
-use crate::systemd::{SystemdProxy, UnitProxy, is_no_such_unit};
+use crate::systemd::{SystemdProxy, is_no_such_unit};
 
 /// Why a unit could not be started or forgotten.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum UnitError {
         limit: Duration,
     },
 }
+
+/// When a unit that did not end is told so again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// How long a unit may take to stop: systemd kills it before.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
@@ -143,29 +146,14 @@ impl Ends {
     }
 }
 
-/// Lets systemd forget a unit unless it still runs. Returns whether it is forgotten.
-///
-/// # Errors
-///
-/// When systemd does not answer.
-pub async fn forget_ended(connection: &Connection, unit: &str) -> Result<bool, UnitError> {
-    let refused = |source| UnitError::Refused { unit: unit.to_owned(), source };
-    let manager = SystemdProxy::new(connection).await.map_err(refused)?;
-    let path = match manager.get_unit(unit).await {
-        Err(error) if is_no_such_unit(&error) => return Ok(true),
-        other => other.map_err(refused)?,
-    };
-    let proxy = UnitProxy::builder(connection)
-        .path(path)
-        .cache_properties(zbus::proxy::CacheProperties::No)
-        .build()
-        .await
-        .map_err(refused)?;
-    let (active, sub) = (proxy.active_state().await.map_err(refused)?, proxy.sub_state().await.map_err(refused)?);
-    if !matches!((active.as_str(), sub.as_str()), ("active", "exited") | ("failed" | "inactive", _)) {
-        return Ok(false);
+/// The same, as long as it takes: what may still run helm must be gone before anything
+/// else is begun. A process that hangs in the kernel is not gone, whatever it was told.
+pub async fn forget_for_sure(connection: &Connection, unit: &str) {
+    while let Err(fault) = forget(connection, unit).await {
+        let error = crate::error::chain(&fault);
+        tracing::warn!(unit_name = unit, error, "{unit} has not ended: {error}; nothing else is begun before it has");
+        tokio::time::sleep(AGAIN).await;
     }
-    forget(connection, unit).await.map(|()| true)
 }
 
 /// Runs a short program as a unit and waits for its end.

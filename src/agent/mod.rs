@@ -159,10 +159,14 @@ impl Agent {
             let wake = self.wake_in();
             tokio::select! {
                 Some(observation) = inbox.observations.recv() => {
-                    self.observe(observation)?;
+                    let mut changed = self.observe(observation)?;
                     // What arrived meanwhile is one look.
                     while let Ok(observation) = inbox.observations.try_recv() {
-                        self.observe(observation)?;
+                        changed |= self.observe(observation)?;
+                    }
+                    // What is as it was decides nothing.
+                    if !changed {
+                        continue;
                     }
                 }
                 Some(request) = inbox.requests.recv() => self.answer(request),
@@ -193,14 +197,15 @@ impl Agent {
         (self.clock)()
     }
 
-    fn observe(&mut self, observation: Observation) -> Result<(), String> {
+    /// Takes note of what was seen. Returns whether it is something else than before.
+    fn observe(&mut self, observation: Observation) -> Result<bool, String> {
         if let Observation::BusLost(reason) = observation {
             return Err(reason);
         }
-        observation.apply(&mut self.snapshot);
+        let changed = observation.apply(&mut self.snapshot);
         let seen = self.snapshot.cluster.fresh().is_some();
         self.snapshot.cluster_since = seen.then(|| self.snapshot.cluster_since.unwrap_or(self.now()));
-        Ok(())
+        Ok(changed)
     }
 
     /// Plans, publishes, and begins the first step unless an action is under way.
@@ -292,26 +297,20 @@ impl Agent {
     }
 
     /// Units and folders that a kill left behind between a step's end and its being
-    /// forgotten.
-    fn forget_old_steps(&self) {
+    /// forgotten. Nothing is begun before these units are gone: one may still run helm.
+    fn forget_old_steps(&mut self) {
         let current = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
         let (folder, connection) = (self.paths.state.join("steps"), self.connection.clone());
-        tokio::spawn(async move {
-            let Ok(entries) = std::fs::read_dir(&folder) else { return };
-            for entry in entries.flatten() {
+        self.act_within(Duration::MAX, async move {
+            let Ok(mut entries) = tokio::fs::read_dir(&folder).await else { return perform::Outcome::Forgotten };
+            while let Ok(Some(entry)) = entries.next_entry().await {
                 let Ok(unit) = entry.file_name().into_string() else { continue };
-                if current.as_deref() == Some(&unit) {
-                    continue;
-                }
-                match crate::actuators::systemd::forget_ended(&connection, &unit).await {
-                    Ok(true) => std::fs::remove_dir_all(entry.path()).unwrap_or_default(),
-                    Ok(false) => tracing::warn!(unit_name = unit, "{unit} of an earlier job still runs; it is left to its end"),
-                    Err(fault) => {
-                        let error = error::chain(&fault);
-                        tracing::warn!(unit_name = unit, error, "{unit} of an earlier job stays: {error}");
-                    }
+                if current.as_deref() != Some(&unit) {
+                    crate::actuators::systemd::forget_for_sure(&connection, &unit).await;
+                    tokio::fs::remove_dir_all(entry.path()).await.ok();
                 }
             }
+            perform::Outcome::Forgotten
         });
     }
 
@@ -424,6 +423,12 @@ impl Agent {
         }
         if self.ledger_retry.is_some_and(|at| at <= self.now()) {
             self.ledger_retry = None;
+            // What could not be kept holds everything back; whether it can be now is seen by
+            // writing, and what was refused meanwhile is read again.
+            let refused = self.snapshot.config.error.as_ref().is_some_and(|refusal| refusal.reason == "NotKept");
+            if self.snapshot.ledger_error.is_some() && self.commit(|_| {}).is_ok() && refused {
+                self.read_config();
+            }
         }
     }
 }

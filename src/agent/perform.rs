@@ -201,7 +201,7 @@ impl Agent {
     }
 
     /// Begins one with another limit.
-    fn act_within(&mut self, limit: Duration, action: impl Future<Output = Outcome> + Send + 'static) {
+    pub(super) fn act_within(&mut self, limit: Duration, action: impl Future<Output = Outcome> + Send + 'static) {
         let name = self.current;
         let limited = async move {
             fault::point("acting", name);
@@ -283,8 +283,9 @@ impl Agent {
     }
 
     /// systemd's id of the run of the unit that is watched.
-    fn invocation(&self) -> String {
-        self.snapshot.step.last().map(|seen| seen.invocation.clone()).unwrap_or_default()
+    pub(super) fn invocation(&self) -> String {
+        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| &step.unit);
+        self.snapshot.step.last().filter(|seen| Some(&seen.unit) == unit).map(|seen| seen.invocation.clone()).unwrap_or_default()
     }
 
     fn change_job(&mut self, change: impl FnOnce(&mut Job)) -> bool {
@@ -330,7 +331,16 @@ impl Agent {
             return false;
         };
         let Some(helm) = tools.helm.clone() else {
-            self.note_fault(JobResult::Failed, "HelmNotFound", "there is no helm binary".into(), Vec::new(), Cause::Interrupted);
+            self.note_fault(
+                JobResult::Failed,
+                "HelmNotFound",
+                format!(
+                    "helm is at none of {}",
+                    tools.helm_candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+                ),
+                Vec::new(),
+                Cause::Interrupted,
+            );
             return true;
         };
         let (job, chart) = (job.clone(), chart.clone());
@@ -427,7 +437,10 @@ impl Agent {
         let confined = name != "pre-takedown";
         self.act(async move {
             let started = async {
-                let folder = helm::write_order(&paths, &unit, &order, &secrets)
+                let (of, named) = (Arc::clone(&paths), unit.clone());
+                let folder = tokio::task::spawn_blocking(move || helm::write_order(&of, &named, &order, &secrets))
+                    .await
+                    .unwrap_or_else(|fault| Err(std::io::Error::other(fault)))
                     .map_err(|fault| ActionError::node("StateNotWritable", &fault))?;
                 let text = format!("Kaapana job {id}: {name}");
                 systemd::start_step(&connection, id, &unit, &text, &paths.program, &folder, confined)
@@ -458,11 +471,8 @@ impl Agent {
         let Some(unit) = unit else { return true };
         let connection = self.connection.clone();
         let folder = self.paths.step(&unit);
-        self.act(async move {
-            if let Err(fault) = systemd::forget(&connection, &unit).await {
-                let error = crate::error::chain(&fault);
-                tracing::warn!(unit_name = unit, error, "{unit} stays in systemd's memory: {error}");
-            }
+        self.act_within(Duration::MAX, async move {
+            systemd::forget_for_sure(&connection, &unit).await;
             // What it was told to redact holds secrets; what it did is in the ledger.
             tokio::fs::remove_dir_all(&folder).await.ok();
             Outcome::Forgotten
@@ -518,18 +528,23 @@ impl Agent {
 
     /// Removes folders of deployments that nothing refers to any more.
     fn prune(&self) {
-        let kept: Vec<&std::path::Path> = [&self.ledger.deployed, &self.ledger.previous]
+        let kept: Vec<std::path::PathBuf> = [&self.ledger.deployed, &self.ledger.previous]
             .into_iter()
             .flatten()
-            .filter_map(|deployed| deployed.chart_file.parent())
+            .filter_map(|deployed| deployed.chart_file.parent().map(std::path::Path::to_path_buf))
             .collect();
-        let Ok(entries) = std::fs::read_dir(self.paths.state.join("deployments")) else { return };
-        for entry in entries.flatten() {
-            let numbered = entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok());
-            if numbered && !kept.contains(&entry.path().as_path()) {
-                std::fs::remove_dir_all(entry.path()).ok();
+        // A new job has a number of its own, and so a folder that is not looked at here.
+        let next = self.ledger.next_job;
+        let folder = self.paths.state.join("deployments");
+        tokio::task::spawn_blocking(move || {
+            let Ok(entries) = std::fs::read_dir(folder) else { return };
+            for entry in entries.flatten() {
+                let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+                if number.is_some_and(|number| number < next) && !kept.contains(&entry.path()) {
+                    std::fs::remove_dir_all(entry.path()).ok();
+                }
             }
-        }
+        });
     }
 
     fn begin_mark(&mut self, path: std::path::PathBuf) -> bool {

@@ -236,7 +236,6 @@ impl Agent {
 
     fn job_view(&self, job: &Job) -> JobView {
         let step = job.step.as_ref();
-        let seen = self.snapshot.step.last().filter(|seen| step.is_some_and(|step| step.unit == seen.unit));
         JobView {
             id: job.id,
             kind: job.kind.as_str().into(),
@@ -256,7 +255,7 @@ impl Agent {
                 .map(|step| step.unit.clone())
                 .or_else(|| job.steps.last().map(|step| step.unit.clone()))
                 .unwrap_or_default(),
-            invocation: seen.map(|seen| seen.invocation.clone()).unwrap_or_default(),
+            invocation: self.invocation(),
         }
     }
 }

@@ -113,7 +113,10 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             wait(&mut changes, &manager, job.as_str(), &how).await
         }
         Command::Pause { reason, span } => {
-            let until = span.map(|span| jiff::Timestamp::now() + jiff::SignedDuration::try_from(span).unwrap_or_default());
+            let after = |span| {
+                jiff::Timestamp::now().saturating_add(jiff::SignedDuration::try_from(span).unwrap_or(jiff::SignedDuration::MAX))
+            };
+            let until = span.map(|span| after(span).unwrap_or(jiff::Timestamp::MAX));
             manager.pause(&reason, crate::dbus::microseconds(until), HashMap::new()).await?;
             let end = until.map_or_else(|| "until kaapanactl resume".to_owned(), |until| format!("until {}", text::time(until)));
             eprintln!("paused {end}; a job that has begun to change the platform goes on to its end");

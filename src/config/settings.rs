@@ -138,6 +138,12 @@ impl Settings {
         self.text("platform.name")
     }
 
+    /// Where the root release's chart lies in the registry: `oci://host/path/name`.
+    #[must_use]
+    pub fn chart_reference(&self) -> String {
+        format!("oci://{}/{}", self.text("registry.url"), self.release_name())
+    }
+
     /// Prefix `<uid>-` of the namespaces of a further instance; empty for the first.
     #[must_use]
     pub fn prefix(&self) -> String {
@@ -209,12 +215,15 @@ impl Settings {
             .values
             .iter()
             .map(|(key, value)| {
-                let secret = keys::find(key).is_some_and(|known| known.secret) || is_login_in_url(key, value);
+                let secret = keys::find(key).is_some_and(|known| known.secret) || is_login(value);
                 (key.clone(), if secret { MASK.to_owned() } else { show(value) })
             })
             .collect();
         for (path, value) in &self.extra {
-            shown.insert(format!("values.{path}"), if looks_secret(path) { MASK.to_owned() } else { show(value) });
+            shown.insert(
+                format!("values.{path}"),
+                if looks_secret(path) || is_login(value) { MASK.to_owned() } else { show(value) },
+            );
         }
         shown
     }
@@ -223,12 +232,14 @@ impl Settings {
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let own = self.values.iter().filter(|(key, _)| keys::find(key).is_some_and(|known| known.secret));
-        let extra = self.extra.iter().filter(|(path, _)| looks_secret(path));
+        let extra = self.extra.iter().filter(|(path, value)| looks_secret(path) || is_login(value));
         own.chain(extra)
-            .chain(self.values.iter().filter(|(key, value)| is_login_in_url(key, value)))
+            .chain(self.values.iter().filter(|(_, value)| is_login(value)))
             .flat_map(|(_, value)| match value {
                 Value::Text(text) => vec![text.clone()],
                 Value::List(list) => list.clone(),
+                // Below "secretStore" there is "enabled", too.
+                Value::Bool(_) => Vec::new(),
                 other => vec![other.to_json().to_string()],
             })
             .filter(|text| !text.is_empty())
@@ -270,20 +281,29 @@ impl Settings {
 /// What is shown in place of a secret.
 pub const MASK: &str = "********";
 
-/// A proxy's address may hold user and password.
-fn is_login_in_url(key: &str, value: &Value) -> bool {
-    key.ends_with("_proxy") && matches!(value, Value::Text(text) if text.contains('@'))
+fn is_login(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => has_login(text),
+        Value::List(list) => list.iter().any(|text| has_login(text)),
+        _ => false,
+    }
 }
 
-/// Does the name of a Helm value say that it is a secret?
+/// Does it hold a user and a password, or a token: `user:password@host`,
+/// `https://token@host`? A mail address and an image with its digest do not.
+#[must_use]
+pub fn has_login(text: &str) -> bool {
+    text.rsplit_once('@').is_some_and(|(before, after)| before.contains(':') && !after.starts_with("sha256:"))
+}
+
+/// Does the name of a Helm value, or that of a map around it, say that it is a secret?
 #[must_use]
 pub fn looks_secret(path: &str) -> bool {
-    let last = path.rsplit('.').next().unwrap_or(path).to_ascii_lowercase();
-    ["password", "passwd", "secret", "token", "credential", "private_key", "apikey", "api_key"]
-        .iter()
-        .any(|word| last.contains(word))
-        && !last.ends_with("username")
-        && !last.ends_with("user")
+    let path = path.to_ascii_lowercase();
+    let words = ["password", "passwd", "secret", "token", "credential", "private_key", "apikey", "api_key"];
+    let secret = |part: &str| words.iter().any(|word| part.contains(word));
+    let last = path.rsplit('.').next().unwrap_or_default();
+    path.split('.').any(secret) && !last.ends_with("username") && !last.ends_with("user")
 }
 
 /// Reads `"90s"`, `"15m"`, `"2h"`, `"1h30m"`, `"250ms"`.

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::derived::{Machine, derived};
-use super::settings::{MASK, Settings, looks_secret};
+use super::settings::{MASK, Settings, has_login, looks_secret};
 
 /// The tables, one for each supported Kaapana release (major.minor).
 static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
@@ -176,7 +176,7 @@ impl Values {
 
     fn shown(&self, path: &str) -> Option<String> {
         self.flat.get(path).map(|value| match value {
-            value if is_secret(path) || has_login(value) => MASK.to_owned(),
+            value if is_secret(path) || is_login(value) => MASK.to_owned(),
             Json::String(text) => text.clone(),
             other => other.to_string(),
         })
@@ -187,10 +187,11 @@ impl Values {
     pub fn secrets(&self) -> Vec<String> {
         self.flat
             .iter()
-            .filter(|(path, value)| is_secret(path) || has_login(value))
+            .filter(|(path, value)| is_secret(path) || is_login(value))
             .flat_map(|(_, value)| match value {
                 Json::String(text) => vec![text.clone()],
                 Json::Array(items) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+                Json::Bool(_) | Json::Null => Vec::new(),
                 other => vec![other.to_string()],
             })
             .filter(|text| !text.is_empty())
@@ -198,9 +199,13 @@ impl Values {
     }
 }
 
-/// An address with user and password in it, such as a proxy's.
-fn has_login(value: &Json) -> bool {
-    value.as_str().is_some_and(|text| text.contains("://") && text.contains('@'))
+/// An address with user and password in it, such as a proxy's, also in a list.
+fn is_login(value: &Json) -> bool {
+    match value {
+        Json::String(text) => has_login(text),
+        Json::Array(items) => items.iter().any(is_login),
+        _ => false,
+    }
 }
 
 fn is_secret(path: &str) -> bool {

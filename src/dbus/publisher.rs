@@ -18,10 +18,14 @@ pub async fn run(connection: Connection, of: Loop) {
     let mut before = Arc::new(crate::agent::Agent::nothing_yet());
     loop {
         let now = Arc::clone(&changes.borrow_and_update());
-        if let Err(error) = publish(&connection, &of, &before, &now).await {
-            tracing::warn!(%error, "a change could not be published");
+        match publish(&connection, &of, &before, &now).await {
+            Ok(()) => before = now,
+            // With the next change all of it is told again.
+            Err(error) => {
+                let error = crate::error::chain(&error);
+                tracing::warn!(error, "a change could not be published: {error}");
+            }
         }
-        before = now;
         if changes.changed().await.is_err() {
             return;
         }

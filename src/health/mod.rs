@@ -9,9 +9,10 @@ pub mod workloads;
 use serde::{Deserialize, Serialize};
 
 /// From best to worst; a whole is as healthy as its worst part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Level {
     /// As it should be.
+    #[default]
     Healthy,
     /// Told to stand still.
     Suspended,

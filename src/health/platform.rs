@@ -40,6 +40,17 @@ impl Ownership {
         release.name == self.root && release.namespace == self.namespace
     }
 
+    /// Is it one of those a deployment brings, and not what people install later? By
+    /// Kaapana 0.6: the root, its collections, the platform, what `init-extensions`
+    /// installs, and the first project.
+    #[must_use]
+    pub fn is_essential(&self, release: &Release) -> bool {
+        self.is_root(release)
+            || release.chart.contains("extension-collection")
+            || ["kaapana-platform-chart", "kaapana-workflows-core", "code-server-chart"].contains(&release.chart.as_str())
+            || release.name.ends_with("project-admin")
+    }
+
     /// Was it installed by the platform itself: do its stored values carry the
     /// root release's name, the instance and the host name?
     #[must_use]
@@ -146,8 +157,12 @@ pub struct PlatformHealth {
     pub pods: Count,
     /// What is not as it should be, worst first.
     pub findings: Vec<Finding>,
-    /// A Job that failed will not become healthy by waiting.
+    /// Jobs that failed and will not become healthy by waiting, of what is essential.
     pub failed_jobs: Vec<ObjectId>,
+    /// The worst level of what is essential ([`Ownership::is_essential`]); what people
+    /// install beside it says nothing of a deployment.
+    #[serde(default)]
+    pub essential: Level,
 }
 
 /// Done of how many.
@@ -180,6 +195,13 @@ pub struct Finding {
 }
 
 impl PlatformHealth {
+    fn find(&mut self, finding: Finding, essential: bool) {
+        if essential {
+            self.essential = self.essential.max(finding.level);
+        }
+        self.findings.push(finding);
+    }
+
     /// The worst level of all parts. Without any release it is Missing.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -197,24 +219,31 @@ impl PlatformHealth {
 pub fn assess(ownership: &Ownership, cluster: &ClusterView, settled: bool) -> PlatformHealth {
     let mut health = PlatformHealth::default();
     let mut workloads = BTreeSet::new();
-    for release in ownership.releases(cluster) {
+    let releases = ownership.releases(cluster);
+    let essential: BTreeSet<&ObjectId> = releases
+        .iter()
+        .filter(|release| ownership.is_essential(release))
+        .flat_map(|release| release.objects.iter().map(|object| &object.id))
+        .collect();
+    for release in releases {
         let deployed = release.status == "deployed";
         health.releases.add(deployed);
         if !deployed {
             let level = if release.status == "failed" { Level::Degraded } else { Level::Progressing };
-            health.findings.push(Finding {
+            let finding = Finding {
                 level,
                 object: format!("release {}/{}", release.namespace, release.name),
                 reason: "ReleaseNotDeployed".into(),
                 message: format!("its status is {}", release.status),
-            });
+            };
+            health.find(finding, ownership.is_essential(release));
         }
         for object in &release.objects {
             if !workloads.insert(&object.id) {
                 continue;
             }
             let may_be_gone = object.has_ttl || (settled && object.id.kind == "Job");
-            assess_workload(&mut health, cluster, &object.id, may_be_gone);
+            assess_workload(&mut health, cluster, &object.id, may_be_gone, essential.contains(&object.id));
         }
     }
     for pod in cluster.pods.values() {
@@ -232,19 +261,20 @@ pub fn assess(ownership: &Ownership, cluster: &ClusterView, settled: bool) -> Pl
         }
         health.pods.add(pod.health.level == Level::Healthy);
         if pod.health.level > Level::Progressing {
-            health.findings.push(Finding {
+            let finding = Finding {
                 level: if of_a_job { Level::Progressing } else { pod.health.level },
                 object: format!("Pod {}/{}", pod.namespace, pod.name),
                 reason: pod.health.reason.clone(),
                 message: pod.health.message.clone(),
-            });
+            };
+            health.find(finding, pod.owner.as_ref().is_some_and(|owner| essential.contains(owner)));
         }
     }
     health.findings.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.object.cmp(&b.object)));
     health
 }
 
-fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &ObjectId, may_be_gone: bool) {
+fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &ObjectId, may_be_gone: bool, essential: bool) {
     let (level, reason, message) = match cluster.workloads.get(id) {
         Some(workload) => (workload.health.level, workload.health.reason.clone(), workload.health.message.clone()),
         None if may_be_gone => (Level::Healthy, String::new(), String::new()),
@@ -254,10 +284,10 @@ fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &Obje
     if id.kind == "Job" {
         health.jobs.add(level <= Level::Suspended);
     }
-    if level == Level::Degraded && id.kind == "Job" {
+    if level == Level::Degraded && id.kind == "Job" && essential {
         health.failed_jobs.push(id.clone());
     }
     if level > Level::Suspended {
-        health.findings.push(Finding { level, object: id.to_string(), reason, message });
+        health.find(Finding { level, object: id.to_string(), reason, message }, essential);
     }
 }

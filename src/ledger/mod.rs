@@ -200,6 +200,10 @@ impl Ledger {
             self.failure = self.failure.take_if(|failure| failure.kind == JobKind::Deploy);
             self.desired = state;
             self.configured_state = Some(state);
+            // Canceling what runs does not take this wish back.
+            if let Some(job) = self.job.as_mut() {
+                job.desired_before = state;
+            }
         }
         if !changed.is_empty() || self.settings.is_none() {
             self.generation += 1;

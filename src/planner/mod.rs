@@ -60,8 +60,10 @@ impl Inputs<'_> {
     pub fn chart(&self, settings: &Settings) -> Option<&Chart> {
         self.snapshot.chart.last().filter(|chart| match chart {
             Chart::File { path, .. } => path.as_os_str() == settings.text("deployment.chart_path"),
-            Chart::Registry { version, .. } => {
-                settings.text("deployment.chart_path").is_empty() && version == settings.text("platform.version")
+            Chart::Registry { reference, version } => {
+                settings.text("deployment.chart_path").is_empty()
+                    && version == settings.text("platform.version")
+                    && *reference == settings.chart_reference()
             }
         })
     }

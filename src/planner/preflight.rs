@@ -113,7 +113,9 @@ fn config(inputs: &Inputs<'_>, list: &mut List) {
     let generation = inputs.ledger.generation;
     match (&state.error, state.read) {
         (Some(refusal), _) => {
-            let stays = if generation > 0 {
+            let stays = if refusal.reason == "NotKept" {
+                "free space under /var/lib/kaapana-agent; it is read again by itself".to_owned()
+            } else if generation > 0 {
                 format!("generation {generation} stays in force; mend the file, it is read again by itself")
             } else {
                 "mend the file, it is read again by itself".to_owned()

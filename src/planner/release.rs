@@ -31,6 +31,11 @@ pub fn any_machine() -> Machine {
 /// How much the clock of helm's times may differ from when its unit was seen.
 const SLACK: SignedDuration = SignedDuration::from_secs(5);
 
+/// A little after this time; a release's times are whatever its secret says.
+pub(super) fn slack(at: Timestamp) -> Timestamp {
+    at.saturating_add(SLACK).unwrap_or(Timestamp::MAX)
+}
+
 /// Is there no table of values for the configured version?
 #[must_use]
 pub fn unsupported(settings: &Settings) -> Option<UnsupportedVersion> {
@@ -223,7 +228,7 @@ pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
     let ours = match (root.status.as_str(), deployed.made, root.made) {
         ("deployed", ..) => known.contains(&Some(&root.description)),
         // Helm says its own then; when it was made tells it from another's.
-        (_, Some((from, until)), Some(made)) => made + SLACK >= from && until.is_none_or(|until| made <= until + SLACK),
+        (_, Some((from, until)), Some(made)) => slack(made) >= from && until.is_none_or(|until| made <= slack(until)),
         _ => true,
     };
     (!ours).then(|| not_ours(root))

@@ -304,7 +304,8 @@ fn reduce_volume(volume: &core::PersistentVolume) -> Option<Reduced> {
     Some(Reduced::Volume(Arc::new(Volume {
         name: key(&volume.metadata).1,
         path,
-        claim_namespace: spec.claim_ref.as_ref().and_then(|claim| claim.namespace.clone()),
+        claim: spec.claim_ref.as_ref().and_then(|claim| Some((claim.namespace.clone()?, claim.name.clone()?))),
+        erased: spec.persistent_volume_reclaim_policy.as_deref() != Some("Retain"),
     })))
 }
 
@@ -349,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_new_list_replaces_what_was_seen() {
-        let volume = |name: &str| Reduced::Volume(Arc::new(Volume { name: name.into(), path: None, claim_namespace: None }));
+        let volume = |name: &str| Reduced::Volume(Arc::new(Volume { name: name.into(), path: None, claim: None, erased: true }));
         let mut store = Store::default();
         for delta in [Delta::Begin("v"), Delta::Put("v", volume("a")), Delta::Listed("v"), Delta::Put("v", volume("b"))] {
             store.apply(delta);

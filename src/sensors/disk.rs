@@ -264,7 +264,7 @@ fn contents(path: &Path) -> std::io::Result<(bool, Option<String>)> {
             break;
         }
     }
-    let marker = match std::fs::read_to_string(path.join(MARKER)) {
+    let marker = match small_file(&path.join(MARKER)) {
         Ok(text) => Some(text.trim().chars().take(100).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -272,10 +272,23 @@ fn contents(path: &Path) -> std::io::Result<(bool, Option<String>)> {
     Ok((empty, marker))
 }
 
+/// The beginning of a regular file. Containers write to data directories, too: no link is
+/// followed, no pipe waited for, and nothing is read without end.
+fn small_file(path: &Path) -> std::io::Result<String> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other(format!("{} is no regular file", path.display())));
+    }
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, 4096), &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The first line of a small file, when it can be read and says something.
 fn first_line(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut std::io::Read::take(std::fs::File::open(path).ok()?, 4096), &mut text).ok()?;
+    let text = small_file(path).ok()?;
     text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
 }
 

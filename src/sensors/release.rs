@@ -116,6 +116,7 @@ pub fn from_labels(secret: &Secret) -> Option<Release> {
         global_hostname: None,
         objects: Vec::new(),
         hooks: Vec::new(),
+        namespaces: Vec::new(),
         readable: false,
     })
 }
@@ -137,6 +138,7 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
         };
         at(&stored.config).or_else(|| at(&stored.chart.values))
     };
+    let entries = manifest_entries(&stored.manifest);
     Ok(Release {
         global_release_name: global("release_name"),
         global_instance_uid: global("instance_uid"),
@@ -145,11 +147,16 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
             .hooks
             .iter()
             .flatten()
-            .flat_map(|hook| manifest_objects(&hook.manifest, &stored.namespace))
+            .flat_map(|hook| objects(manifest_entries(&hook.manifest), &stored.namespace))
             .map(|object| object.id)
             .filter(|id| id.kind == "Job")
             .collect(),
-        objects: manifest_objects(&stored.manifest, &stored.namespace),
+        namespaces: entries
+            .iter()
+            .filter(|entry| entry.kind == "Namespace" && !entry.is_kept())
+            .map(|entry| entry.metadata.name.clone())
+            .collect(),
+        objects: objects(entries, &stored.namespace),
         revision: stored.version,
         // While it is being uninstalled, `deleted` says since when.
         changed: stored.info.deleted.parse().or_else(|_| stored.info.last_deployed.parse()).ok(),
@@ -179,6 +186,14 @@ pub struct ManifestEntry {
     /// Everything else.
     #[serde(default)]
     pub spec: Option<Json>,
+}
+
+impl ManifestEntry {
+    /// Is helm told to leave it when the release is uninstalled?
+    fn is_kept(&self) -> bool {
+        let annotations = self.metadata.annotations.as_ref();
+        annotations.and_then(|all| all.get("helm.sh/resource-policy")?.as_str()).is_some_and(|policy| policy.trim() == "keep")
+    }
 }
 
 /// Metadata of an object in a manifest.
@@ -229,17 +244,14 @@ fn documents(manifest: &str) -> impl Iterator<Item = String> + '_ {
     .filter(|document| document.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#')))
 }
 
-fn manifest_objects(manifest: &str, namespace: &str) -> Vec<ManifestObject> {
-    manifest_entries(manifest)
+fn objects(entries: Vec<ManifestEntry>, namespace: &str) -> Vec<ManifestObject> {
+    entries
         .into_iter()
         .filter(|entry| WORKLOADS.contains(&entry.kind.as_str()))
-        .map(|entry| {
-            let annotation = |key: &str| entry.metadata.annotations.as_ref().and_then(|all| all.get(key)?.as_str());
-            ManifestObject {
-                keep: annotation("helm.sh/resource-policy") == Some("keep"),
-                has_ttl: entry.spec.as_ref().is_some_and(|spec| spec.get("ttlSecondsAfterFinished").is_some_and(Json::is_number)),
-                id: ObjectId::new(&entry.kind, entry.metadata.namespace.as_deref().unwrap_or(namespace), &entry.metadata.name),
-            }
+        .map(|entry| ManifestObject {
+            keep: entry.is_kept(),
+            has_ttl: entry.spec.as_ref().is_some_and(|spec| spec.get("ttlSecondsAfterFinished").is_some_and(Json::is_number)),
+            id: ObjectId::new(&entry.kind, entry.metadata.namespace.as_deref().unwrap_or(namespace), &entry.metadata.name),
         })
         .collect()
 }
@@ -290,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_release_is_reduced_to_what_is_needed() {
-        let manifest = "---\n# Source: x\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\n  namespace: services\n---\napiVersion: batch/v1\nkind: Job\nmetadata:\n  name: v\nspec:\n  ttlSecondsAfterFinished: 300\n---\nkind: ConfigMap\nmetadata:\n  name: c\n---\nkind: PersistentVolumeClaim\nmetadata:\n  name: p\n  annotations:\n    helm.sh/resource-policy: keep\n";
+        let manifest = "---\n# Source: x\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\n  namespace: services\n---\napiVersion: batch/v1\nkind: Job\nmetadata:\n  name: v\nspec:\n  ttlSecondsAfterFinished: 300\n---\nkind: ConfigMap\nmetadata:\n  name: c\n---\nkind: PersistentVolumeClaim\nmetadata:\n  name: p\n  annotations:\n    helm.sh/resource-policy: keep\n---\nkind: Namespace\nmetadata:\n  name: lost\n---\nkind: Namespace\nmetadata:\n  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n";
         let json = serde_json::json!({
             "name": "kaapana-platform-chart", "namespace": "admin", "version": 3,
             "info": {"status": "deployed", "description": "d", "last_deployed": "2026-11-23T10:00:00.5+01:00", "deleted": ""},
@@ -304,6 +316,7 @@ mod tests {
         assert_eq!(release.changed, Some("2026-11-23T09:00:00.5Z".parse().unwrap()));
         assert_eq!(release.hooks, [ObjectId::new("Job", "services", "h")]);
         assert_eq!(release.global_hostname.as_deref(), Some("k.org"), "the site's value wins over the chart's");
+        assert_eq!(release.namespaces, ["lost"]);
         let objects: Vec<(String, bool, bool)> = release.objects.iter().map(|o| (o.id.to_string(), o.has_ttl, o.keep)).collect();
         assert_eq!(
             objects,

@@ -106,8 +106,13 @@ type Known = Option<(Stamp, Result<String, String>)>;
 fn chart(settings: &Settings, known: Known) -> (Option<Chart>, Known) {
     let configured = settings.text("deployment.chart_path");
     if configured.is_empty() {
-        let reference = format!("oci://{}/{}", settings.text("registry.url"), settings.release_name());
-        return (Some(Chart::Registry { reference, version: settings.text("platform.version").to_owned() }), None);
+        return (
+            Some(Chart::Registry {
+                reference: settings.chart_reference(),
+                version: settings.text("platform.version").to_owned(),
+            }),
+            None,
+        );
     }
     let path = PathBuf::from(configured);
     match (stamp(&path), known) {

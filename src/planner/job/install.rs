@@ -96,7 +96,9 @@ pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHea
         return past(inputs, job, limit, "the release is not the one that helm installed", Cause::Platform)
             .unwrap_or_else(|| wait(job, "waiting to see what helm did", limit));
     }
-    if health.level() <= Level::Suspended {
+    // At the deadline what people installed meanwhile is no reason to take a platform down.
+    let late = inputs.now >= limit && health.releases.total > 0;
+    if health.level() <= Level::Suspended || (late && health.essential <= Level::Suspended) {
         let Some(since) = job.healthy_since.map(|since| since.max(inputs.snapshot.cluster_since.unwrap_or(since))) else {
             return act(job, summary, Step::NoteHealthy(Some(inputs.now)));
         };
@@ -126,8 +128,11 @@ pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHea
         (None, None) => {}
     }
     // What a killed helm left pending does not become healthy by waiting.
+    let own =
+        &inputs.ledger.deployed.as_ref().map_or_else(|| Ownership::of(&job.settings), |deployed| deployed.ownership.clone());
     let stuck = present(inputs, cluster)
         .into_iter()
+        .filter(|release| own.is_essential(release))
         .find(|release| matches!(occupied(inputs, job, release), Occupied::Stuck | Occupied::Consent { .. }));
     if let Some(release) = stuck {
         let message = format!("the release {}/{} is {} and no helm works on it", release.namespace, release.name, release.status);

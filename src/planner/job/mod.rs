@@ -225,13 +225,19 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
     if hooks && job.kind == JobKind::Deploy && cause == Cause::Platform {
         return Step::SkipHooks;
     }
-    let last = result.tail.last().map(|line| format!(": {line}")).unwrap_or_default();
+    // What the site's program says is the site's, and nobody knows which of it is secret: the
+    // bus is for everybody, the journal is not.
+    let foreign = matches!(step.what, StepKind::PreTakedown { .. });
+    let last = match result.tail.last() {
+        _ if foreign => format!("; what it said: kaapanactl logs {}", job.id),
+        last => last.map(|line| format!(": {line}")).unwrap_or_default(),
+    };
     Step::FinishJob {
         result: if result.timed_out { JobResult::Timeout } else { JobResult::Failed },
         reason: reason.into(),
         message: format!("{} {how}{last}", step.what),
         cause,
-        tail: result.tail.clone(),
+        tail: if foreign { Vec::new() } else { result.tail.clone() },
     }
 }
 

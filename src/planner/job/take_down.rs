@@ -9,11 +9,7 @@ use super::{act, after, cluster, count, deadline, few, past, phase, wait};
 use crate::health::Level;
 use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown, Unfinished};
 use crate::planner::{Inputs, Plan, Step, release};
-use crate::state::{ClusterView, ObjectId, Observed, Pod, Release};
-
-/// How much the clock of helm's times may differ from when its unit was started and seen
-/// to have ended.
-const SLACK: SignedDuration = SignedDuration::from_secs(5);
+use crate::state::{ClusterView, ManifestObject, ObjectId, Observed, Pod, Release};
 
 /// How long what helm wrote last may take to be seen.
 const VIEW_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
@@ -51,10 +47,10 @@ pub(super) fn present<'c>(inputs: &Inputs<'_>, cluster: &'c ClusterView) -> Vec<
 pub(super) fn occupied(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Occupied {
     let key = (release.namespace.clone(), release.name.clone());
     let own = |unfinished: &&Unfinished| {
-        let since = release.changed.is_none_or(|at| at + SLACK >= unfinished.from);
+        let since = release.changed.is_none_or(|at| release::slack(at) >= unfinished.from);
         unfinished.release == key
             && since
-            && unfinished.until.is_none_or(|until| release.changed.is_none_or(|at| at <= until + SLACK))
+            && unfinished.until.is_none_or(|until| release.changed.is_none_or(|at| at <= release::slack(until)))
     };
     if !release.is_pending() || inputs.ledger.unfinished.iter().find(own).is_some() {
         return Occupied::No;
@@ -84,6 +80,34 @@ pub(super) fn occupied(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Occ
         };
     }
     Occupied::Stuck
+}
+
+/// What would be erased with these releases: claims that helm is not told to keep, alone
+/// or with their namespace, on volumes that go with their claim. A sentence with what
+/// to do; `None`: nothing.
+pub(super) fn lost_data(cluster: &ClusterView, releases: &[&Release]) -> Option<String> {
+    let goes = |release: &Release, namespace: &str, name: &str| {
+        let claim = |object: &&ManifestObject| {
+            object.id.kind == "PersistentVolumeClaim" && object.id.namespace == namespace && object.id.name == name
+        };
+        release.namespaces.iter().any(|gone| gone == namespace)
+            || release.objects.iter().find(claim).is_some_and(|object| !object.keep)
+    };
+    let lost = cluster.volumes.values().filter(|volume| volume.erased).find_map(|volume| {
+        let (namespace, name) = volume.claim.as_ref()?;
+        let release = releases.iter().find(|release| goes(release, namespace, name))?;
+        Some((volume, release, format!("{namespace}/{name}")))
+    })?;
+    let (volume, release, claim) = lost;
+    Some(format!(
+        "helm uninstall of {}/{} would delete the claim {claim}, and the data of its volume {}{} with it; have the volume outlive \
+         its claim: kubectl patch pv {} -p '{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"Retain\"}}}}'",
+        release.namespace,
+        release.name,
+        volume.name,
+        volume.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default(),
+        volume.name
+    ))
 }
 
 /// Takes down what runs.
@@ -186,6 +210,12 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
 }
 
 fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
+    // It came up, or became so, after everything was looked at.
+    if let Some(message) = inputs.snapshot.cluster.fresh().and_then(|cluster| lost_data(cluster, &[release])) {
+        let limit = deadline(inputs, job);
+        return past(inputs, job, limit, &message, Cause::Platform)
+            .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit));
+    }
     let (stuck, waits) = match occupied(inputs, job, release) {
         Occupied::No => (false, None),
         // Consent was asked for before anything was touched; here the way is forward.
