@@ -79,3 +79,24 @@ pub fn write_marker(directory: &Path, id: &str) -> std::io::Result<()> {
     std::fs::rename(&temporary, &path)?;
     std::fs::File::open(directory)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_a_container_put_there_are_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let victim = root.path().join("victim");
+        std::fs::write(&victim, "kept").unwrap();
+        let data = root.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        for name in [format!("{MARKER}.trial"), format!("{MARKER}.new")] {
+            std::os::unix::fs::symlink(&victim, data.join(name)).unwrap();
+        }
+        write_trial(&data).unwrap();
+        write_marker(&data, "id").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept");
+        assert_eq!(std::fs::read_to_string(data.join(MARKER)).unwrap(), "id\n");
+    }
+}

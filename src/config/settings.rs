@@ -312,3 +312,28 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let span: jiff::SignedDuration = text.trim().parse().ok()?;
     Duration::try_from(span).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_seen_and_what_only_looks_like_one_is_not() {
+        for login in ["user:pw@proxy:3128", "http://user:pw@proxy", "https://token@git.example.org/x", "u:p@ss@host"] {
+            assert!(has_login(login), "{login}");
+        }
+        for other in ["admin@example.org", "http://proxy:3128", "registry:5000/x@sha256:0123", "@", "a:b"] {
+            assert!(!has_login(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_told_by_any_part_of_its_path() {
+        for path in ["db.password", "db.password.admin", "siteToken", "credentials.minio.key", "global.oidc_client_secret"] {
+            assert!(looks_secret(path), "{path}");
+        }
+        for path in ["global.http_port", "credentials.minio.username", "db.user"] {
+            assert!(!looks_secret(path), "{path}");
+        }
+    }
+}

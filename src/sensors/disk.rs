@@ -346,6 +346,23 @@ no mount at all
     }
 
     #[test]
+    fn links_pipes_and_endless_files_in_a_data_directory_say_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        std::fs::write(path("secret"), "root:hash\n").unwrap();
+        std::os::unix::fs::symlink(path("secret"), path("version")).unwrap();
+        assert_eq!(first_line(&path("version")), None, "what a link points to is not shown");
+        std::fs::remove_file(path("version")).unwrap();
+        std::process::Command::new("mkfifo").arg(path("version")).status().unwrap();
+        assert_eq!(first_line(&path("version")), None, "nobody waits for a pipe");
+        std::fs::write(path(MARKER), vec![b'x'; 1 << 20]).unwrap();
+        assert_eq!(contents(root.path()).unwrap().1.unwrap().len(), 100);
+        std::fs::remove_file(path("version")).unwrap();
+        std::fs::write(path("version"), "0.6.0\n").unwrap();
+        assert_eq!(first_line(&path("version")).as_deref(), Some("0.6.0"));
+    }
+
+    #[test]
     fn a_declared_mount_that_is_not_there_is_missing() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::below(root.path());

@@ -111,3 +111,21 @@ fn a_failing_platform_ends_and_is_not_tried_for_ever() {
     let published = node.wait("the deadline", DEPLOYMENT, |p| p.phase == Phase::NeedsOperator && p.job.is_none());
     assert_eq!(published.history.last().unwrap().result, JobResult::Timeout);
 }
+
+#[test]
+fn a_full_state_disk_holds_and_clears_by_itself() {
+    let node = Node::new();
+    node.ok(
+        "systemctl stop kaapana-agent && mount -t tmpfs -o size=16m tmpfs /var/lib/kaapana-agent && systemctl start kaapana-agent",
+    );
+    node.wait("the first look", MOMENT, |p| p.phase == Phase::Unconfigured && !p.conditions.is_empty());
+    node.exits(1, "dd if=/dev/zero of=/var/lib/kaapana-agent/fill bs=4k");
+    node.configure(&config(""));
+    let published = node.wait_check("agent.ledger", Status::False);
+    assert!(published.config_error.contains("No space left"), "{}", published.config_error);
+    assert_eq!((published.generation, published.job), (0, None), "nothing counts that could not be kept");
+    // Space is all it needs: neither an edit nor a restart.
+    node.ok("rm /var/lib/kaapana-agent/fill");
+    node.wait_healthy(1);
+    node.ok("kaapanactl undeploy --no-hooks && systemctl stop kaapana-agent && umount /var/lib/kaapana-agent");
+}

@@ -9,6 +9,9 @@ use super::kept::Kept;
 
 const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
 
+/// What makes a release one of this platform.
+const GLOBALS: &str = "--set global.release_name=kaapana-admin-chart,global.instance_uid=,global.hostname=10.77.0.2";
+
 /// What strangers put into the namespaces of the platform.
 const OTHERS: &[(&str, &str)] = &[
     ("services", "deployment/foreign"),
@@ -33,6 +36,7 @@ fn a_platform_is_taken_down_in_every_way_and_nothing_else_is() {
     with_a_pod_that_does_not_go(&node, &kept);
     by_force(&node, &kept);
     with_stuck_releases(&node, &kept);
+    with_a_claim_that_would_go(&node, &kept);
     deploy(&node, "");
     everything_else_is_there(&node, &kept);
 }
@@ -198,7 +202,7 @@ fn stuck(node: &Node, name: &str, hook: &str, verb: &str) {
         "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {name}-hook\n  annotations:\n    helm.sh/hook: {hook}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n        - name: a\n          image: registry.example.org/kaapana/absent:1\n          imagePullPolicy: Never\n"
     );
     chart(node, name, &job);
-    let values = "--set global.release_name=kaapana-admin-chart,global.instance_uid=,global.hostname=10.77.0.2";
+    let values = GLOBALS;
     let helm = "/snap/bin/microk8s.helm3";
     let command = match verb {
         "install" => format!("{helm} install {name} /tmp/{name} --namespace admin {values} --timeout 10m"),
@@ -247,4 +251,54 @@ fn with_stuck_releases(node: &Node, kept: &Kept) {
     let ended = node.run("kaapanactl undeploy --unlock");
     assert_eq!(ended.code, 0, "{}", ended.err);
     is_down(node, kept);
+}
+
+/// An extension whose chart forgot to keep its claim.
+const CARELESS: &str = "apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: models, namespace: services}
+spec:
+  storageClassName: kaapana-hostpath-fast-data-dir
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Mi}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: careless, namespace: services}
+spec:
+  selector: {matchLabels: {app: careless}}
+  template:
+    metadata: {labels: {app: careless}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: a
+          image: registry.example.org/kaapana/minio:0.6.0
+          imagePullPolicy: Never
+          command: [sh, -c, 'echo kept >/models/weights; exec sleep 3600']
+          volumeMounts: [{name: m, mountPath: /models}]
+      volumes: [{name: m, persistentVolumeClaim: {claimName: models}}]
+";
+
+fn with_a_claim_that_would_go(node: &Node, kept: &Kept) {
+    deploy(node, "");
+    chart(node, "careless", CARELESS);
+    node.ok(&format!("/snap/bin/microk8s.helm3 install careless /tmp/careless --namespace admin {GLOBALS}"));
+    node.ok(&format!("{KUBECTL} wait deployment/careless -n services --for condition=Available --timeout 60s"));
+    let volume = node.ok(&format!("{KUBECTL} get pvc -n services models -o jsonpath='{{.spec.volumeName}}'"));
+    let path = node.ok(&format!("{KUBECTL} get pv {volume} -o jsonpath='{{.spec.hostPath.path}}'"));
+    assert_eq!(node.ok(&format!("cat {path}/weights")).trim(), "kept");
+    let uninstalls = node.helm_calls("uninstall");
+    let refusal = node.exits(1, "kaapanactl undeploy");
+    let patch = format!("kubectl patch pv {volume} -p '{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"Retain\"}}}}'");
+    for words in ["DataNotKept", "admin/careless would delete the claim services/models", &path, &patch] {
+        assert!(refusal.contains(words), "{words} is missing in {refusal}");
+    }
+    assert_eq!(node.helm_calls("uninstall"), uninstalls, "nothing was touched");
+    // What it says helps.
+    node.ok(&format!("/snap/bin/microk8s.{patch}"));
+    let ended = node.run("kaapanactl undeploy");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    is_down(node, kept);
+    assert_eq!(node.ok(&format!("cat {path}/weights")).trim(), "kept");
 }
