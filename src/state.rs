@@ -431,8 +431,6 @@ pub struct Directory {
     /// Mount points at or above the directory which fstab or a mount unit declares
     /// and which are not mounted.
     pub missing_mounts: Vec<PathBuf>,
-    /// Mount points at or above it which are declared.
-    pub expected_mounts: Vec<PathBuf>,
     /// The mount point the directory lies on now.
     pub mount_point: PathBuf,
     /// Source of that mount, such as `/dev/sdb1`.

@@ -41,7 +41,6 @@ fn directory(path: &str) -> Directory {
         empty: Some(true),
         version: None,
         missing_mounts: vec![],
-        expected_mounts: vec![path.into()],
         mount_point: path.into(),
         source: "/dev/sdb1".into(),
         fs_type: "ext4".into(),

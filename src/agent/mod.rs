@@ -3,14 +3,19 @@
 //! * [`Agent::run`] waits for whatever happens first: a sensor, a request, a change
 //!   of the configuration, the end of an action, a time, a signal;
 //! * [`requests`]: what others may ask, and the rules for accepting it;
-//! * [`perform`]: carries out the one step of a plan and writes it into the ledger;
+//! * [`perform`]: carries out the one step of a plan and writes it into the ledger, with
+//!   `preparing` (what is brought in hand), `units` (what runs for a job) and `jobs` (how
+//!   one begins and ends);
 //! * [`publish`]: what D-Bus, the journal and systemd are told.
 //!
 //! Nothing here decides what to do with the platform: that is [`crate::planner`].
 
+mod jobs;
 pub mod perform;
+mod preparing;
 pub mod publish;
 pub mod requests;
+mod units;
 
 use std::path::PathBuf;
 use std::sync::Arc;

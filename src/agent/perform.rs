@@ -8,18 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Agent;
-use crate::actuators::{ActionError, cluster, disk, helm, images, site_program, systemd};
-use crate::config::derived::Machine;
-use crate::config::values::hex;
+use crate::actuators::{ActionError, cluster};
 use crate::fault;
-use crate::ledger::{Cause, Intent, Job, JobFailure, JobKind, JobResult, Ledger, Prepared, StepKind};
-use crate::planner::{Inputs, Step};
-use crate::state::{DiskIdentity, Gpu, Node, ObjectId, Observed};
-use crate::telemetry::id;
+use crate::ledger::{Cause, Job, JobFailure, JobResult, Ledger, Prepared, StepKind};
+use crate::planner::Step;
+use crate::state::{DiskIdentity, ObjectId, Observed};
 
 /// How long an action may take. Each part has a shorter limit of its own; this is for
 /// a bus or a disk that does not answer at all.
-const ACTION_LIMIT: Duration = Duration::from_secs(600);
+pub(super) const ACTION_LIMIT: Duration = Duration::from_secs(600);
 
 /// How an action ended.
 #[derive(Debug)]
@@ -196,7 +193,7 @@ impl Agent {
     }
 
     /// Begins an action beside the loop.
-    fn act(&mut self, action: impl Future<Output = Outcome> + Send + 'static) {
+    pub(super) fn act(&mut self, action: impl Future<Output = Outcome> + Send + 'static) {
         self.act_within(ACTION_LIMIT, action);
     }
 
@@ -213,82 +210,13 @@ impl Agent {
     }
 
     /// An action failed; what follows from it is decided by the planner.
-    fn note_fault(&mut self, result: JobResult, reason: &str, message: String, tail: Vec<String>, cause: Cause) {
+    pub(super) fn note_fault(&mut self, result: JobResult, reason: &str, message: String, tail: Vec<String>, cause: Cause) {
         let fault = JobFailure { result, reason: reason.into(), message, tail, cause };
         let now = self.now();
         self.commit(|ledger| ledger.note_fault(fault, now)).ok();
     }
 
-    fn turn_back(&mut self, failure: JobFailure) -> bool {
-        let reason = format!("{}: {}", failure.reason, failure.message);
-        let (now, invocation) = (self.now(), self.invocation());
-        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
-        let kept = self.commit(|ledger| {
-            if unit.is_some() {
-                ledger.record_unit(&invocation, now);
-            }
-            ledger.turn_back(failure, now);
-        });
-        if kept.is_err() {
-            return false;
-        }
-        if let Some((job, way)) = self.ledger.job.as_ref().and_then(|job| Some((job.id, job.way_back.as_ref()?))) {
-            tracing::warn!(
-                message_id = id::WAY_BACK,
-                job,
-                generation = way.generation,
-                reason,
-                "job {job}: {reason}; generation {} is put back",
-                way.generation
-            );
-        }
-        self.step_is_over(unit)
-    }
-
-    fn skip_hooks(&mut self) -> bool {
-        let (mut unit, now, invocation) = (None, self.now(), self.invocation());
-        let step = self.ledger.job.as_ref().and_then(|job| job.step.as_ref());
-        let what = step.map(|step| step.what.to_string()).unwrap_or_default();
-        if self.commit(|ledger| unit = ledger.skip_hooks(&invocation, now)).is_err() {
-            return false;
-        }
-        let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
-        let unit_name = unit.clone().unwrap_or_default();
-        tracing::warn!(
-            job,
-            unit_name,
-            "job {job}: {what} failed or hung at a hook; the take-down goes on without hooks (journalctl -u {unit_name})"
-        );
-        self.step_is_over(unit)
-    }
-
-    fn start_way_back(&mut self, reason: String) -> bool {
-        let (now, text) = (self.now(), reason.clone());
-        if self.commit(|ledger| ledger.start_way_back(reason, now)).is_err() {
-            return false;
-        }
-        let Some((job, way)) = self.ledger.job.as_ref().and_then(|job| Some((job.id, job.way_back.as_ref()?))) else {
-            return true;
-        };
-        let generation = way.generation;
-        tracing::info!(message_id = id::JOB_ACCEPTED, job, job_type = "deploy", reason = text, "job {job}: deploy ({text})");
-        tracing::warn!(
-            message_id = id::WAY_BACK,
-            job,
-            generation,
-            reason = text,
-            "job {job}: generation {generation} is put back"
-        );
-        true
-    }
-
-    /// systemd's id of the run of the unit that is watched.
-    pub(super) fn invocation(&self) -> String {
-        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| &step.unit);
-        self.snapshot.step.last().filter(|seen| Some(&seen.unit) == unit).map(|seen| seen.invocation.clone()).unwrap_or_default()
-    }
-
-    fn change_job(&mut self, change: impl FnOnce(&mut Job)) -> bool {
+    pub(super) fn change_job(&mut self, change: impl FnOnce(&mut Job)) -> bool {
         self.commit(|ledger| {
             if let Some(job) = ledger.job.as_mut() {
                 change(job);
@@ -296,288 +224,4 @@ impl Agent {
         })
         .is_ok()
     }
-
-    fn start_job(&mut self, kind: JobKind, reason: String) -> bool {
-        let now = self.now();
-        let text = reason.clone();
-        let kept = self.commit(|ledger| {
-            ledger.start_job(kind, reason, None, now);
-        });
-        if kept.is_err() {
-            return false;
-        }
-        let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
-        tracing::info!(
-            message_id = id::JOB_ACCEPTED,
-            job,
-            job_type = kind.as_str(),
-            reason = text,
-            "job {job}: {} ({text})",
-            kind.as_str()
-        );
-        true
-    }
-
-    fn begin_prepare(&mut self) -> bool {
-        let Some(job) = &self.ledger.job else { return false };
-        let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
-        let node = inputs.node().cloned();
-        let disks = inputs.disks(&job.settings).map(|disks| [&disks.fast, &disks.slow]);
-        let mut directories: Vec<_> =
-            disks.into_iter().flatten().filter(|directory| directory.exists).map(|directory| directory.path.clone()).collect();
-        directories.dedup();
-        let (Some(chart), Some(tools)) = (inputs.chart(&job.settings), self.snapshot.tools.last()) else {
-            // Asked for while the first look is outstanding: the next one decides.
-            return false;
-        };
-        let Some(helm) = tools.helm.clone() else {
-            self.note_fault(
-                JobResult::Failed,
-                "HelmNotFound",
-                format!(
-                    "helm is at none of {}",
-                    tools.helm_candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-                ),
-                Vec::new(),
-                Cause::Interrupted,
-            );
-            return true;
-        };
-        let (job, chart) = (job.clone(), chart.clone());
-        let intent = Intent::new(&job.settings, &chart);
-        let secret = self.ledger.oidc_client_secret.clone().unwrap_or_else(random_secret);
-        if !self.ledger_has(&intent, &secret) {
-            let kept = self.commit(|ledger| {
-                ledger.oidc_client_secret = Some(secret.clone());
-                if let Some(job) = ledger.job.as_mut() {
-                    job.intent = Some(intent);
-                }
-            });
-            if kept.is_err() {
-                return false;
-            }
-        }
-        let machine = self.machine(node, secret);
-        let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
-        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
-        self.act(async move {
-            for (number, directory) in directories.iter().enumerate() {
-                let id = format!("{}-{number}", job.id);
-                if let Err(fault) = disk::try_writing(&connection, &paths, directory, &id).await {
-                    return Outcome::Prepared(Err(ActionError::node("DiskNotWritable", &fault)));
-                }
-            }
-            let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
-            Outcome::Prepared(helm::prepare(&paths, &helm, &job, &chart, machine, &version).await.map(Box::new))
-        });
-        false
-    }
-
-    fn pull_image(&mut self, image: String) -> bool {
-        let Some(job) = &self.ledger.job else { return false };
-        let (paths, settings) = (Arc::clone(&self.paths), job.settings.clone());
-        self.act_within(images::PULL_LIMIT + ACTION_LIMIT, async move {
-            let pulled = images::pull(&paths, &settings, &image).await;
-            Outcome::ImagePulled(image, pulled)
-        });
-        false
-    }
-
-    fn ledger_has(&self, intent: &Intent, secret: &str) -> bool {
-        self.ledger.oidc_client_secret.as_deref() == Some(secret)
-            && self.ledger.job.as_ref().is_some_and(|job| job.intent.as_ref() == Some(intent))
-    }
-
-    /// What a deployment takes from the machine, as it is now.
-    fn machine(&self, node: Option<Node>, oidc_client_secret: String) -> Machine {
-        Machine {
-            memory_mib: self.snapshot.system.last().map_or(0, |system| system.memory_mib),
-            gpu: matches!(self.snapshot.gpu.last(), Some(Gpu::Devices { .. })),
-            node_name: node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
-            server_ip: node.and_then(|node| node.address.clone()),
-            api_ip: None,
-            timestamp: self.now().strftime("%Y-%m-%d-%H-%M").to_string(),
-            oidc_client_secret,
-        }
-    }
-
-    /// Starts the unit of a step: first it is in the ledger, then it is started.
-    fn begin_unit(&mut self, what: StepKind) -> bool {
-        let (Some(job), Some(helm)) = (&self.ledger.job, self.snapshot.tools.last().and_then(|tools| tools.helm.clone())) else {
-            return false;
-        };
-        let order = match (&what, &job.prepared) {
-            (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared),
-            (StepKind::Upgrade, Some(prepared)) => helm::upgrade_order(&self.paths, &helm, job, prepared),
-            (StepKind::Install | StepKind::Upgrade, None) => return false,
-            (StepKind::Uninstall { namespace, release, no_hooks }, _) => {
-                helm::uninstall_order(&self.paths, &helm, job, namespace, release, *no_hooks)
-            }
-            (StepKind::PreTakedown { program }, _) => {
-                let runs = self.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
-                site_program::order(&self.paths, job, runs.unwrap_or(&job.settings), program)
-            }
-        };
-        let secrets = helm::secrets_of(job, self.ledger.deployed.as_ref().map(|deployed| &deployed.values));
-        let (id, kind, name, now) = (job.id, job.kind, what.name(), self.now());
-        let mut begun = None;
-        if self.commit(|ledger| begun = ledger.begin_unit(what, now)).is_err() {
-            return false;
-        }
-        let Some(unit) = begun else { return false };
-        tracing::info!(
-            message_id = id::JOB_STEP,
-            job = id,
-            job_type = kind.as_str(),
-            step = name,
-            unit_name = unit,
-            "job {id}: {name} in {unit}"
-        );
-        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
-        let confined = name != "pre-takedown";
-        self.act(async move {
-            let started = async {
-                let (of, named) = (Arc::clone(&paths), unit.clone());
-                let folder = tokio::task::spawn_blocking(move || helm::write_order(&of, &named, &order, &secrets))
-                    .await
-                    .unwrap_or_else(|fault| Err(std::io::Error::other(fault)))
-                    .map_err(|fault| ActionError::node("StateNotWritable", &fault))?;
-                let text = format!("Kaapana job {id}: {name}");
-                systemd::start_step(&connection, id, &unit, &text, &paths.program, &folder, confined)
-                    .await
-                    .map_err(|fault| ActionError::node("UnitNotStarted", &fault))
-            };
-            Outcome::Started(started.await)
-        });
-        false
-    }
-
-    /// The unit ended: what it did goes into the ledger, then systemd forgets it.
-    fn close_step(&mut self, success: bool) -> bool {
-        let (mut unit, now, invocation) = (None, self.now(), self.invocation());
-        self.commit(|ledger| unit = ledger.close_unit(success, &invocation, now)).is_ok() && self.step_is_over(unit)
-    }
-
-    fn forget_step(&mut self) -> bool {
-        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
-        let now = self.now();
-        self.commit(|ledger| ledger.forget_unit(now)).is_ok() && self.step_is_over(unit)
-    }
-
-    /// Stops watching a unit and has systemd forget it. Looks again at once when
-    /// there is nothing to forget.
-    fn step_is_over(&mut self, unit: Option<String>) -> bool {
-        self.watch_step();
-        let Some(unit) = unit else { return true };
-        let connection = self.connection.clone();
-        let folder = self.paths.step(&unit);
-        self.act_within(Duration::MAX, async move {
-            systemd::forget_for_sure(&connection, &unit).await;
-            // What it was told to redact holds secrets; what it did is in the ledger.
-            tokio::fs::remove_dir_all(&folder).await.ok();
-            Outcome::Forgotten
-        });
-        false
-    }
-
-    fn finish_job(&mut self, result: JobResult, failure: Option<JobFailure>, report: String) -> bool {
-        let (now, invocation) = (self.now(), self.invocation());
-        let unit = self.ledger.job.as_ref().and_then(|job| job.step.as_ref()).map(|step| step.unit.clone());
-        let stage = self.ledger.job.as_ref().map_or("", |job| job.stage.as_str());
-        let Some((job, kind)) = self.ledger.job.as_ref().map(|job| (job.id, job.kind)) else { return true };
-        let reason = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
-        let said = report.clone();
-        let kept = self.commit(|ledger| {
-            if unit.is_some() {
-                ledger.record_unit(&invocation, now);
-            }
-            ledger.finish_job(result, failure, report, now);
-        });
-        if kept.is_err() {
-            return false;
-        }
-        if matches!(result, JobResult::Done | JobResult::Skipped) {
-            tracing::info!(
-                message_id = id::JOB_DONE,
-                job,
-                job_type = kind.as_str(),
-                result = result.as_str(),
-                reason = said,
-                "job {job} ({}) is {}{}{said}",
-                kind.as_str(),
-                result.as_str(),
-                if said.is_empty() { "" } else { ": " }
-            );
-        } else {
-            tracing::error!(
-                message_id = id::JOB_FAILED,
-                job,
-                job_type = kind.as_str(),
-                result = result.as_str(),
-                stage,
-                reason,
-                unit_name = unit.clone().unwrap_or_default(),
-                "job {job} ({}) {}: {reason}",
-                kind.as_str(),
-                result.as_str()
-            );
-        }
-        self.prune();
-        self.step_is_over(unit)
-    }
-
-    /// Removes folders of deployments that nothing refers to any more.
-    fn prune(&self) {
-        let kept: Vec<std::path::PathBuf> = [&self.ledger.deployed, &self.ledger.previous]
-            .into_iter()
-            .flatten()
-            .filter_map(|deployed| deployed.chart_file.parent().map(std::path::Path::to_path_buf))
-            .collect();
-        // A new job has a number of its own, and so a folder that is not looked at here.
-        let next = self.ledger.next_job;
-        let folder = self.paths.state.join("deployments");
-        tokio::task::spawn_blocking(move || {
-            let Ok(entries) = std::fs::read_dir(folder) else { return };
-            for entry in entries.flatten() {
-                let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-                if number.is_some_and(|number| number < next) && !kept.contains(&entry.path()) {
-                    std::fs::remove_dir_all(entry.path()).ok();
-                }
-            }
-        });
-    }
-
-    fn begin_mark(&mut self, path: std::path::PathBuf) -> bool {
-        let Some(disks) = self.snapshot.disks.fresh() else { return false };
-        let seen = [&disks.fast, &disks.slow].into_iter().find(|directory| directory.path == path);
-        let Some(mut identity) = seen.map(|directory| directory.identity.clone()) else { return false };
-        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
-        self.act(async move {
-            if identity.marker.is_none() {
-                let id: String = random_secret().chars().take(32).collect();
-                match disk::mark(&connection, &paths, &path, &id).await {
-                    Ok(()) => identity.marker = Some(id),
-                    Err(fault) => {
-                        let error = crate::error::chain(&fault);
-                        tracing::warn!(
-                            path = %path.display(),
-                            error,
-                            "{} gets no marker and is recognised by its file system alone: {error}",
-                            path.display()
-                        );
-                    }
-                }
-            }
-            Outcome::Marked { path, identity }
-        });
-        false
-    }
-}
-
-/// 256 bits, hexadecimal.
-fn random_secret() -> String {
-    let mut bytes = [0_u8; 32];
-    // Without randomness no secret can be made, and there is no other source.
-    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
-    hex(&bytes)
 }

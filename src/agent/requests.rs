@@ -10,7 +10,7 @@ use super::Agent;
 use crate::config::keys::{self, Effect};
 use crate::config::values;
 use crate::error;
-use crate::ledger::{Desired, Intent, Job, JobKind, Ledger, Pause};
+use crate::ledger::{Desired, Job, JobKind, Ledger, Pause};
 use crate::planner::{Hold, preflight, release};
 use crate::state::Status;
 use crate::telemetry::id;
@@ -216,22 +216,14 @@ impl Agent {
             ledger.disks.clear();
         }
         let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &ledger, now: self.now() };
-        let holds = preflight::holds(JobKind::Deploy, &preflight::conditions(&inputs));
+        let holds = preflight::holds(JobKind::Deploy, &preflight::conditions(&inputs, inputs.health().as_ref()));
         if !holds.is_empty() {
             return Err(blocked(&holds));
         }
         if let Some(hold) = release::refusal(&inputs, &settings, options.accept_identity_change) {
             return Err(blocked(&[hold]));
         }
-        let chart = inputs.chart(&settings);
-        let same = match (&self.ledger.deployed, chart) {
-            (Some(deployed), Some(chart)) if deployed.installed && deployed.healthy && !deployed.partial => {
-                release::changed(&settings, &Intent::new(&settings, chart), deployed).is_none()
-                    && !release::root_is_gone(&inputs, deployed)
-            }
-            _ => false,
-        };
-        if same && !options.again {
+        if release::is_as_wished(&inputs, &settings) && !options.again {
             if self.ledger.desired != Desired::Deployed {
                 self.commit(|ledger| ledger.desired = Desired::Deployed)
                     .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
@@ -239,7 +231,7 @@ impl Agent {
             }
             return Err(Refusal::NothingToDo(format!(
                 "generation {} is deployed; nothing differs (--again deploys it again)",
-                self.ledger.generation
+                self.ledger.deployed.as_ref().map_or(0, |deployed| deployed.generation)
             )));
         }
         if let Some((hold, _)) = release::outside_window(&inputs, &settings).filter(|_| !options.now) {
@@ -306,7 +298,7 @@ impl Agent {
             return Err(Refusal::NothingToDo("nothing is deployed; that it stays so is remembered".into()));
         }
         let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
-        let holds = preflight::holds(JobKind::Undeploy, &preflight::conditions(&inputs));
+        let holds = preflight::holds(JobKind::Undeploy, &preflight::conditions(&inputs, inputs.health().as_ref()));
         if !holds.is_empty() {
             return Err(blocked(&holds));
         }

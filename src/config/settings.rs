@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fragments::Origin;
 use super::keys::{self, Effect};
 use super::window::Window;
 
@@ -42,9 +41,6 @@ impl Value {
 pub struct Settings {
     pub(super) values: BTreeMap<String, Value>,
     pub(super) extra: BTreeMap<String, Value>,
-    /// Where each key was set; keys with their default are absent.
-    #[serde(skip)]
-    pub origins: BTreeMap<String, Origin>,
     /// What is allowed but worth a sentence.
     #[serde(default)]
     pub warnings: Vec<String>,

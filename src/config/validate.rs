@@ -82,14 +82,12 @@ impl Checker<'_> {
 
     fn typed_values(&mut self) -> Settings {
         let mut values = BTreeMap::new();
-        let mut origins = BTreeMap::new();
         for key in keys::KEYS {
             if let Some(entry) = self.fragments.entries.get(key.path) {
                 match typed(key, entry) {
                     Ok(Value::Text(text)) if text.is_empty() => {}
                     Ok(value) => {
                         values.insert(key.path.to_owned(), value);
-                        origins.insert(key.path.to_owned(), entry.origin.clone());
                         continue;
                     }
                     Err(message) => {
@@ -108,12 +106,11 @@ impl Checker<'_> {
             match extra_value(path, &entry.raw) {
                 Ok(value) => {
                     extra.insert(path.to_owned(), value);
-                    origins.insert(key.clone(), entry.origin.clone());
                 }
                 Err(message) => self.problem(key, message, None),
             }
         }
-        Settings { values, extra, origins, warnings: Vec::new() }
+        Settings { values, extra, warnings: Vec::new() }
     }
 
     fn unknown_keys(&mut self) {

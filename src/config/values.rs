@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use sha2::{Digest as _, Sha256};
 
 use super::derived::{Machine, derived};
 use super::settings::{MASK, Settings, has_login, looks_secret};
@@ -82,12 +81,7 @@ pub fn release_of(version: &str) -> String {
 ///
 /// When no table exists for the platform's version.
 pub fn values(settings: &Settings, machine: &Machine) -> Result<Values, UnsupportedVersion> {
-    let version = settings.text("platform.version");
-    let release = release_of(version);
-    let table = TABLES.iter().find(|table| table.release == release).ok_or_else(|| UnsupportedVersion {
-        version: version.to_owned(),
-        supported: TABLES.iter().map(|table| table.release.clone()).collect(),
-    })?;
+    let table = table(settings)?;
     let mut flat: BTreeMap<String, Json> = table
         .value
         .iter()
@@ -106,6 +100,24 @@ pub fn values(settings: &Settings, machine: &Machine) -> Result<Values, Unsuppor
     Ok(Values { flat })
 }
 
+/// Is there a table of the release that is configured?
+///
+/// # Errors
+///
+/// When there is none.
+pub fn supported(settings: &Settings) -> Result<(), UnsupportedVersion> {
+    table(settings).map(drop)
+}
+
+fn table(settings: &Settings) -> Result<&'static Table, UnsupportedVersion> {
+    let version = settings.text("platform.version");
+    let release = release_of(version);
+    TABLES.iter().find(|table| table.release == release).ok_or_else(|| UnsupportedVersion {
+        version: version.to_owned(),
+        supported: TABLES.iter().map(|table| table.release.clone()).collect(),
+    })
+}
+
 fn render(kind: RowType, value: Option<Json>) -> Json {
     match (kind, value) {
         (RowType::String, Some(Json::String(text))) => Json::String(text),
@@ -119,12 +131,6 @@ fn render(kind: RowType, value: Option<Json>) -> Json {
 }
 
 impl Values {
-    /// Makes values of what is given, for tests and for reading a release.
-    #[must_use]
-    pub fn from_flat(flat: BTreeMap<String, Json>) -> Self {
-        Self { flat }
-    }
-
     /// The value at a dotted path.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Json> {
@@ -152,13 +158,6 @@ impl Values {
             }
         }
         Json::Object(root)
-    }
-
-    /// SHA-256 of the values, hexadecimal. Equal values have equal digests.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        let text = serde_json::to_string(&self.flat).unwrap_or_default();
-        hex(&Sha256::digest(text.as_bytes()))
     }
 
     /// The differing paths, old and new value, secrets masked.

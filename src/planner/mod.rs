@@ -109,8 +109,8 @@ impl Inputs<'_> {
 /// Decides what to do next, and says what is not done and why.
 #[must_use]
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
-    let conditions = preflight::conditions(inputs);
     let health = inputs.health();
+    let conditions = preflight::conditions(inputs, health.as_ref());
     let mut plan = decide(inputs, &conditions, health.as_ref());
     if plan.phase == Phase::Healthy
         && let Some(condition) = conditions.iter().find(|condition| undermines(condition))

@@ -7,6 +7,7 @@ use super::{Hold, Inputs, failure, release};
 use crate::config::settings::{Auto, Settings};
 use crate::config::values::UnsupportedVersion;
 use crate::health::Level;
+use crate::health::platform::PlatformHealth;
 use crate::ledger::JobKind;
 use crate::state::{Chart, Condition, Directory, Gpu, Observed, Severity, Status, Tools};
 
@@ -44,7 +45,7 @@ pub fn holds(kind: JobKind, conditions: &[Condition]) -> Vec<Hold> {
 /// What every check says. `since` is the time of the decision; whoever publishes
 /// keeps the time of the last change.
 #[must_use]
-pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
+pub fn conditions(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Vec<Condition> {
     let mut list = List { now: inputs.now, conditions: Vec::new() };
     config(inputs, &mut list);
     if let Some(error) = &inputs.snapshot.ledger_error {
@@ -62,7 +63,7 @@ pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
         disks(inputs, settings, &mut list);
         gpu(inputs, settings, &mut list);
         chart(inputs, settings, &mut list);
-        platform(inputs, &mut list);
+        platform(inputs, health, &mut list);
     }
     list.conditions
 }
@@ -369,7 +370,7 @@ fn chart(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
     }
 }
 
-fn platform(inputs: &Inputs<'_>, list: &mut List) {
+fn platform(inputs: &Inputs<'_>, health: Option<&PlatformHealth>, list: &mut List) {
     if let Some(failure) = &inputs.ledger.failure {
         let tail = if failure.tail.is_empty() { String::new() } else { format!("; last lines: {}", failure.tail.join(" | ")) };
         list.add(
@@ -387,7 +388,7 @@ fn platform(inputs: &Inputs<'_>, list: &mut List) {
         return;
     }
     let id = "platform.workloads";
-    let Some(health) = inputs.health() else {
+    let Some(health) = health else {
         return list.unknown(id, Severity::Info, &inputs.snapshot.cluster);
     };
     let counts = format!(

@@ -39,7 +39,7 @@ pub(super) fn slack(at: Timestamp) -> Timestamp {
 /// Is there no table of values for the configured version?
 #[must_use]
 pub fn unsupported(settings: &Settings) -> Option<UnsupportedVersion> {
-    values::values(settings, &any_machine()).err()
+    values::supported(settings).err()
 }
 
 /// Nothing is configured.
@@ -92,6 +92,26 @@ pub fn toward_deployed(
     }
 }
 
+/// Is exactly what these settings want deployed, and was it healthy?
+#[must_use]
+pub fn is_as_wished(inputs: &Inputs<'_>, settings: &Settings) -> bool {
+    let (Some(deployed), Some(chart)) = (&inputs.ledger.deployed, inputs.chart(settings)) else { return false };
+    deployed.healthy && difference(inputs, settings, &Intent::new(settings, chart), deployed).is_none()
+}
+
+/// In what the deployed differs from what is wanted.
+fn difference(inputs: &Inputs<'_>, settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Option<String> {
+    if !deployed.installed {
+        Some("the last installation did not end well".to_owned())
+    } else if deployed.partial {
+        Some("a part of it was taken down".to_owned())
+    } else if root_is_gone(inputs, deployed) {
+        Some("the root release is gone".to_owned())
+    } else {
+        changed(settings, wanted, deployed)
+    }
+}
+
 fn converge(
     inputs: &Inputs<'_>,
     settings: &Settings,
@@ -115,16 +135,7 @@ fn converge(
         let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Progressing, String::new()));
         return with_pause(inputs, Plan::rest(phase, summary).steps(vec![Step::NoteRecovered]));
     }
-    let difference = if !deployed.installed {
-        Some("the last installation did not end well".to_owned())
-    } else if deployed.partial {
-        Some("a part of it was taken down".to_owned())
-    } else if root_is_gone(inputs, deployed) {
-        Some("the root release is gone".to_owned())
-    } else {
-        changed(settings, wanted, deployed)
-    };
-    let Some(difference) = difference else {
+    let Some(difference) = difference(inputs, settings, wanted, deployed) else {
         if let Some(step) = mark_disks(inputs, deployed) {
             let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
             return with_pause(inputs, Plan::rest(phase, summary).steps(vec![step]));
@@ -184,7 +195,7 @@ pub fn outside_window(inputs: &Inputs<'_>, settings: &Settings) -> Option<(Hold,
 /// What differs between what is wanted and what is deployed, if Helm would be
 /// given anything else.
 #[must_use]
-pub fn changed(settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Option<String> {
+fn changed(settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Option<String> {
     if wanted.matches(&deployed.intent) {
         return None;
     }

@@ -208,10 +208,12 @@ fn resolve(path: &Path) -> PathBuf {
 
 fn directory(paths: &Paths, mounts: &[Mount], declared: &[PathBuf], configured: &Path) -> Directory {
     let path = &resolve(configured);
-    let expected_mounts: Vec<PathBuf> =
-        declared.iter().filter(|point| path.starts_with(point) && point.as_path() != Path::new("/")).cloned().collect();
-    let missing_mounts: Vec<PathBuf> =
-        expected_mounts.iter().filter(|point| !mounts.iter().any(|mount| mount.point == **point)).cloned().collect();
+    let missing_mounts: Vec<PathBuf> = declared
+        .iter()
+        .filter(|point| path.starts_with(point) && point.as_path() != Path::new("/"))
+        .filter(|point| !mounts.iter().any(|mount| mount.point == **point))
+        .cloned()
+        .collect();
     let mount = mount_of(mounts, path);
     let mut seen = Directory {
         path: configured.to_path_buf(),
@@ -219,7 +221,6 @@ fn directory(paths: &Paths, mounts: &[Mount], declared: &[PathBuf], configured: 
         empty: None,
         version: None,
         missing_mounts,
-        expected_mounts,
         mount_point: mount.map(|mount| mount.point.clone()).unwrap_or_default(),
         source: mount.map(|mount| mount.source.clone()).unwrap_or_default(),
         fs_type: mount.map(|mount| mount.fs_type.clone()).unwrap_or_default(),

@@ -89,7 +89,7 @@ impl Node {
         let pid = String::from_utf8(node(&["pid"]).stdout).unwrap().trim().to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let node = Self { pid, runtime };
-        node.ok("mkdir -p /srv /var/lib/helm-record && chmod 0777 /var/lib/helm-record");
+        node.ok("mkdir -p /srv /run/helm-record && chmod 0777 /run/helm-record");
         for chart in std::fs::read_dir(platform().join("charts")).unwrap() {
             let chart = chart.unwrap().path();
             std::fs::copy(&chart, node.path("/srv").join(chart.file_name().unwrap())).unwrap();
@@ -131,19 +131,22 @@ impl Node {
 
     /// Kills everything in the node at once, and boots it with its disks.
     pub fn crash(&mut self) {
+        // What helm was called for is no part of the node.
+        self.ok("rm -rf /root/helm-record && cp -a /run/helm-record /root/");
         for act in ["crash", "boot"] {
             let output = node(&[act]);
             assert!(output.status.success(), "{act}: {}", String::from_utf8_lossy(&output.stderr));
         }
         self.pid = String::from_utf8(node(&["pid"]).stdout).unwrap().trim().to_owned();
+        self.ok("mkdir -p /run/helm-record && chmod 0777 /run/helm-record && cp -a -n /root/helm-record/. /run/helm-record/");
     }
 
     /// Each call of helm leaves its arguments and environment in a file of its own, and
-    /// how it ended; on the node's disk, since that outlives a crash.
+    /// how it ended.
     /// While `/run/helm-gate-VERB` is a FIFO, helm waits until someone writes to it.
     fn wrap_helm(&self) {
         let wrapper = "#!/bin/bash\n\
-            record=$(mktemp /var/lib/helm-record/$1-XXXXXX)\n\
+            record=$(mktemp /run/helm-record/$1-XXXXXX)\n\
             { printf '%s\\n' \"$@\"; tr '\\0' '\\n' </proc/self/environ; tr '\\0' '\\n' </proc/$PPID/cmdline; tr '\\0' '\\n' </proc/$PPID/environ; } >\"$record\" 2>/dev/null\n\
             if [ -p /run/helm-gate-$1 ]; then echo waits >/run/helm-waits-$1; read -r word </run/helm-gate-$1; fi\n\
             /snap/microk8s/current/bin/real/helm \"$@\"; code=$?; echo \"exit $code\" >>\"$record\"; exit $code\n";
@@ -171,12 +174,12 @@ impl Node {
 
     /// How often helm was called to do this.
     pub fn helm_calls(&self, verb: &str) -> usize {
-        self.ok(&format!("ls /var/lib/helm-record | grep -c '^{verb}-' || true")).trim().parse().unwrap()
+        self.ok(&format!("ls /run/helm-record | grep -c '^{verb}-' || true")).trim().parse().unwrap()
     }
 
     /// What helm was called to do since the node is there, in no order.
     pub fn helm_records(&self) -> BTreeSet<HelmRecord> {
-        let script = "cd /var/lib/helm-record && for file in *; do [ ! -f $file ] || echo $file $(sed -n 2p $file) $(grep -a -x 'exit [0-9]*' $file); done";
+        let script = "cd /run/helm-record && for file in *; do [ ! -f $file ] || echo $file $(sed -n 2p $file) $(grep -a -x 'exit [0-9]*' $file); done";
         let record = |line: &str| {
             let words: Vec<&str> = line.split(' ').collect();
             HelmRecord {

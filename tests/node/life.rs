@@ -105,12 +105,12 @@ fn it_is_shown_by_the_systems_own_tools(node: &Node) {
 }
 
 fn a_restart_starts_no_helm(node: &Node) {
-    let before = node.ok("ls /var/lib/helm-record");
+    let before = node.ok("ls /run/helm-record");
     node.ok("systemctl restart kaapana-agent");
     node.wait_healthy(1);
     // A decision was made on a full look; helm was not even asked for its version.
     node.wait_check("platform.workloads", Status::True);
-    assert_eq!(node.ok("ls /var/lib/helm-record"), before);
+    assert_eq!(node.ok("ls /run/helm-record"), before);
 }
 
 fn a_broken_edit_changes_nothing(node: &Node) {

@@ -40,7 +40,7 @@ fn no_secret_is_left_anywhere() {
     node.wait("the refusal", super::harness::MOMENT, |p| !p.config_error.is_empty());
     let status = node.ok("kaapanactl status --json || true; kaapanactl config check || true");
     let journal = node.ok("journalctl -o json --no-pager; journalctl -o cat --no-pager");
-    let records = node.ok("cat /var/lib/helm-record/*");
+    let records = node.ok("cat /run/helm-record/*");
     assert!(records.contains("install") && records.contains("template"), "the wrapper recorded nothing");
     // Each place was really looked at: what is no secret is found in it.
     for (text, public) in [
@@ -54,7 +54,7 @@ fn no_secret_is_left_anywhere() {
     }
     let readable = node.ok(
         "find / -xdev -type f -perm /o=r -newer /root/kaapana-agent.deb -size -10M -not -path '/proc/*' -not -path '/sys/*' \
-         -not -path '/var/snap/*' -not -path '/var/lib/helm-record/*' -not -path '/data/*' -not -path '/etc/kaapana/config/*' \
+         -not -path '/var/snap/*' -not -path '/run/helm-record/*' -not -path '/data/*' -not -path '/etc/kaapana/config/*' \
          -print0 | xargs -0 -r grep -la 'Planted' || true",
     );
     assert_eq!(readable.trim(), "", "files that others can read");

@@ -97,8 +97,8 @@ fn with_hooks(node: &Node, kept: &Kept) {
     assert!(ended.err.contains("left alone: release admin/stranger, Pod services/foreign-"), "{}", ended.err);
     is_down(node, kept);
     // Extensions and projects, the platform, its collection, admin: each once, with its hooks.
-    let records = node
-        .ok("cd /var/lib/helm-record && for record in $(ls -tr uninstall-*); do head -n 6 $record | tr '\\n' ' '; echo; done");
+    let records =
+        node.ok("cd /run/helm-record && for record in $(ls -tr uninstall-*); do head -n 6 $record | tr '\\n' ' '; echo; done");
     let order: Vec<&str> = records.lines().filter_map(|line| line.split(' ').nth(1)).collect();
     let wanted = [
         "code-server-chart",
@@ -233,7 +233,7 @@ fn with_stuck_releases(node: &Node, kept: &Kept) {
     node.ok("systemctl kill --signal=KILL stuck-leaving");
     // Nobody works on it any more: it goes without the hooks it hung at.
     is_down(node, kept);
-    let uninstalls = node.ok("cat /var/lib/helm-record/uninstall-* | grep -A4 -x leaving");
+    let uninstalls = node.ok("cat /run/helm-record/uninstall-* | grep -A4 -x leaving");
     assert!(uninstalls.contains("--no-hooks"), "{uninstalls}");
 
     // A first revision that is pending may be a person's: it wants consent.

@@ -1,0 +1,132 @@
+//! What is brought in hand before anything is touched: the chart, its values, its images,
+//! and the disks it will write to.
+
+use std::sync::Arc;
+
+use super::Agent;
+use super::perform::{ACTION_LIMIT, Outcome};
+use crate::actuators::{ActionError, cluster, disk, helm, images};
+use crate::config::derived::Machine;
+use crate::config::values::hex;
+use crate::ledger::{Cause, Intent, JobResult};
+use crate::planner::Inputs;
+use crate::state::{Gpu, Node};
+
+impl Agent {
+    pub(super) fn begin_prepare(&mut self) -> bool {
+        let Some(job) = &self.ledger.job else { return false };
+        let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let node = inputs.node().cloned();
+        let disks = inputs.disks(&job.settings).map(|disks| [&disks.fast, &disks.slow]);
+        let mut directories: Vec<_> =
+            disks.into_iter().flatten().filter(|directory| directory.exists).map(|directory| directory.path.clone()).collect();
+        directories.dedup();
+        let (Some(chart), Some(tools)) = (inputs.chart(&job.settings), self.snapshot.tools.last()) else {
+            // Asked for while the first look is outstanding: the next one decides.
+            return false;
+        };
+        let Some(helm) = tools.helm.clone() else {
+            self.note_fault(
+                JobResult::Failed,
+                "HelmNotFound",
+                format!(
+                    "helm is at none of {}",
+                    tools.helm_candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+                ),
+                Vec::new(),
+                Cause::Interrupted,
+            );
+            return true;
+        };
+        let (job, chart) = (job.clone(), chart.clone());
+        let intent = Intent::new(&job.settings, &chart);
+        let secret = self.ledger.oidc_client_secret.clone().unwrap_or_else(random_secret);
+        if !self.ledger_has(&intent, &secret) {
+            let kept = self.commit(|ledger| {
+                ledger.oidc_client_secret = Some(secret.clone());
+                if let Some(job) = ledger.job.as_mut() {
+                    job.intent = Some(intent);
+                }
+            });
+            if kept.is_err() {
+                return false;
+            }
+        }
+        let machine = self.machine(node, secret);
+        let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
+        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
+        self.act(async move {
+            for (number, directory) in directories.iter().enumerate() {
+                let id = format!("{}-{number}", job.id);
+                if let Err(fault) = disk::try_writing(&connection, &paths, directory, &id).await {
+                    return Outcome::Prepared(Err(ActionError::node("DiskNotWritable", &fault)));
+                }
+            }
+            let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
+            Outcome::Prepared(helm::prepare(&paths, &helm, &job, &chart, machine, &version).await.map(Box::new))
+        });
+        false
+    }
+
+    pub(super) fn pull_image(&mut self, image: String) -> bool {
+        let Some(job) = &self.ledger.job else { return false };
+        let (paths, settings) = (Arc::clone(&self.paths), job.settings.clone());
+        self.act_within(images::PULL_LIMIT + ACTION_LIMIT, async move {
+            let pulled = images::pull(&paths, &settings, &image).await;
+            Outcome::ImagePulled(image, pulled)
+        });
+        false
+    }
+
+    fn ledger_has(&self, intent: &Intent, secret: &str) -> bool {
+        self.ledger.oidc_client_secret.as_deref() == Some(secret)
+            && self.ledger.job.as_ref().is_some_and(|job| job.intent.as_ref() == Some(intent))
+    }
+
+    /// What a deployment takes from the machine, as it is now.
+    fn machine(&self, node: Option<Node>, oidc_client_secret: String) -> Machine {
+        Machine {
+            memory_mib: self.snapshot.system.last().map_or(0, |system| system.memory_mib),
+            gpu: matches!(self.snapshot.gpu.last(), Some(Gpu::Devices { .. })),
+            node_name: node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
+            server_ip: node.and_then(|node| node.address.clone()),
+            api_ip: None,
+            timestamp: self.now().strftime("%Y-%m-%d-%H-%M").to_string(),
+            oidc_client_secret,
+        }
+    }
+
+    pub(super) fn begin_mark(&mut self, path: std::path::PathBuf) -> bool {
+        let Some(disks) = self.snapshot.disks.fresh() else { return false };
+        let seen = [&disks.fast, &disks.slow].into_iter().find(|directory| directory.path == path);
+        let Some(mut identity) = seen.map(|directory| directory.identity.clone()) else { return false };
+        let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
+        self.act(async move {
+            if identity.marker.is_none() {
+                let id: String = random_secret().chars().take(32).collect();
+                match disk::mark(&connection, &paths, &path, &id).await {
+                    Ok(()) => identity.marker = Some(id),
+                    Err(fault) => {
+                        let error = crate::error::chain(&fault);
+                        tracing::warn!(
+                            path = %path.display(),
+                            error,
+                            "{} gets no marker and is recognised by its file system alone: {error}",
+                            path.display()
+                        );
+                    }
+                }
+            }
+            Outcome::Marked { path, identity }
+        });
+        false
+    }
+}
+
+/// 256 bits, hexadecimal.
+fn random_secret() -> String {
+    let mut bytes = [0_u8; 32];
+    // Without randomness no secret can be made, and there is no other source.
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    hex(&bytes)
+}
