@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Desired, Intent};
+use super::{Desired, Intent, JobFailure, JobResult, RunningStep, StepRecord};
 use crate::config::Settings;
 use crate::config::derived::Machine;
 use crate::config::values::Values;
@@ -62,36 +62,6 @@ impl Stage {
     }
 }
 
-/// How a job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobResult {
-    /// It did what it was asked.
-    Done,
-    /// It did not.
-    Failed,
-    /// Ended on request.
-    Canceled,
-    /// Its deadline passed.
-    Timeout,
-    /// There was nothing to do.
-    Skipped,
-}
-
-impl JobResult {
-    /// The word on D-Bus.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
-            Self::Timeout => "timeout",
-            Self::Skipped => "skipped",
-        }
-    }
-}
-
 /// A chart and values brought in hand for a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
@@ -112,41 +82,6 @@ pub struct Prepared {
     pub missing_images: Vec<String>,
 }
 
-/// A step that runs as a transient unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunningStep {
-    /// Name of the unit.
-    pub unit: String,
-    /// What it does: `install`, or `uninstall` with the release.
-    pub what: StepKind,
-    /// When it was started.
-    pub started: Timestamp,
-}
-
-/// What a unit of a job does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StepKind {
-    /// `helm install` of the root release.
-    Install,
-    /// `helm upgrade` of the root release.
-    Upgrade,
-    /// `helm uninstall` of a release.
-    Uninstall {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        release: String,
-        /// Without the charts' hooks.
-        #[serde(default)]
-        no_hooks: bool,
-    },
-    /// The site's own program, before anything is taken down.
-    PreTakedown {
-        /// Its path.
-        program: PathBuf,
-    },
-}
-
 /// What a person said about how a job is done; it holds for the tries that follow by
 /// themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -161,32 +96,6 @@ pub struct JobOptions {
     pub nuke_pods: bool,
     /// Workflows are not waited for.
     pub stop_workflows: bool,
-}
-
-/// A release that one of the agent's own units worked on without being seen to end well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
-    /// Namespace and name.
-    pub release: (String, String),
-    /// When the unit was started.
-    pub from: Timestamp,
-    /// When it was known to have ended.
-    pub until: Option<Timestamp>,
-}
-
-/// A unit that ran for a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepRecord {
-    /// Name of the unit.
-    pub unit: String,
-    /// What it did, in words.
-    pub what: String,
-    /// systemd's id of its run; empty when it was never seen.
-    pub invocation: String,
-    /// When it was started.
-    pub started: Timestamp,
-    /// When it was seen to have ended; `None`: it was lost.
-    pub finished: Option<Timestamp>,
 }
 
 /// The way back: the last good deployment is put back because the new one failed.
@@ -361,76 +270,6 @@ pub struct FinishedJob {
     pub steps: Vec<StepRecord>,
 }
 
-/// Why a job failed, as far as it decides about another try.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cause {
-    /// Chart or configuration: only another one helps.
-    Configuration,
-    /// Kinds the API server does not serve.
-    Kinds(Vec<String>),
-    /// The API server or the node was not ready.
-    Api,
-    /// The step was lost with a reboot or a kill.
-    Interrupted,
-    /// The registry did not give the chart or an image.
-    Registry,
-    /// Images the container runtime does not have, and there is no registry to pull from.
-    Images,
-    /// Helm or the platform failed: a person looks.
-    Platform,
-    /// Objects of what was taken down do not go.
-    Leftovers,
-    /// A person ended it.
-    Canceled,
-}
-
-/// A failure that is not tried again until its cause goes away.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Failure {
-    /// The job.
-    pub job: u32,
-    /// Its kind.
-    pub kind: JobKind,
-    /// What it tried.
-    pub intent: Option<Intent>,
-    /// One `CamelCase` word.
-    pub reason: String,
-    /// A sentence.
-    pub message: String,
-    /// The last lines of what failed, secrets removed.
-    pub tail: Vec<String>,
-    /// Why, as far as it decides about another try.
-    pub cause: Cause,
-    /// How many jobs failed in a row with this intent.
-    pub attempts: u32,
-    /// The generation that was tried.
-    #[serde(default)]
-    pub generation: u64,
-    /// What the job was told; it holds for the next try.
-    #[serde(default)]
-    pub options: JobOptions,
-    /// The last good deployment was put back, or that failed, too.
-    #[serde(default)]
-    pub turned_back: bool,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// How a job failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobFailure {
-    /// Failed, canceled or timeout.
-    pub result: JobResult,
-    /// One `CamelCase` word.
-    pub reason: String,
-    /// A sentence.
-    pub message: String,
-    /// Last lines of what failed.
-    pub tail: Vec<String>,
-    /// Why, as far as it decides about another try.
-    pub cause: Cause,
-}
-
 impl Job {
     /// Since when its deadline counts: bringing things in hand takes no time from it.
     #[must_use]
@@ -460,50 +299,6 @@ impl Job {
 
 fn deployed() -> Desired {
     Desired::Deployed
-}
-
-impl StepKind {
-    /// The word in the unit's name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Upgrade => "upgrade",
-            Self::Uninstall { .. } => "uninstall",
-            Self::PreTakedown { .. } => "pre-takedown",
-        }
-    }
-
-    /// The release it takes down; `None`: it takes none down.
-    #[must_use]
-    pub fn release(&self) -> Option<(String, String)> {
-        match self {
-            Self::Uninstall { namespace, release, .. } => Some((namespace.clone(), release.clone())),
-            _ => None,
-        }
-    }
-}
-
-impl std::fmt::Display for StepKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Install => write!(f, "helm install of the chart"),
-            Self::Upgrade => write!(f, "helm upgrade to the chart"),
-            Self::Uninstall { namespace, release, no_hooks: false } => write!(f, "helm uninstall of {namespace}/{release}"),
-            Self::Uninstall { namespace, release, no_hooks: true } => {
-                write!(f, "helm uninstall of {namespace}/{release} without hooks")
-            }
-            Self::PreTakedown { program } => write!(f, "the site's program {}", program.display()),
-        }
-    }
-}
-
-impl JobFailure {
-    /// The failure of a job that ended so; `None` when it ended well.
-    #[must_use]
-    pub fn of(result: JobResult, reason: String, message: String, tail: Vec<String>, cause: Cause) -> Option<Self> {
-        (!matches!(result, JobResult::Done | JobResult::Skipped)).then_some(Self { result, reason, message, tail, cause })
-    }
 }
 
 impl PageTimes {

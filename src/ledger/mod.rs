@@ -3,10 +3,12 @@
 //! [`Ledger`] is plain data with pure transitions (`transitions.rs`); [`LedgerStore`] is
 //! its file. It holds secrets and is of mode 0600.
 
+mod failure;
 mod intent;
 mod job;
 mod store;
 mod transitions;
+mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -19,12 +21,11 @@ use crate::config::settings::{Identity, Settings};
 use crate::config::values::Values;
 use crate::health::platform::Ownership;
 use crate::state::{DiskIdentity, ObjectId};
+pub use failure::{Cause, Failure, JobFailure, JobResult};
 pub use intent::Intent;
-pub use job::{
-    Cause, Failure, FinishedJob, Job, JobFailure, JobKind, JobOptions, JobResult, PageTimes, Prepared, RunningStep, Stage,
-    StepKind, StepRecord, TakeDown, Unfinished, WayBack,
-};
+pub use job::{FinishedJob, Job, JobKind, JobOptions, PageTimes, Prepared, Stage, TakeDown, WayBack};
 pub use store::{LedgerError, LedgerStore};
+pub use unit::{RunningStep, StepKind, StepRecord, Unfinished};
 
 /// Version of the ledger's format. A newer one is refused and kept.
 pub const FORMAT: u32 = 1;
