@@ -121,15 +121,16 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Of these secrets. Those under four characters, and passwords that everybody
-    /// knows (the defaults), would only make ordinary words unreadable: left out.
+    /// Of these secrets. Those under four characters, passwords that everybody knows (the
+    /// defaults) and truth values would only make ordinary words unreadable: left out.
     #[must_use]
     pub fn new(secrets: Vec<String>) -> Self {
         // Programs print line by line, and quote in JSON.
         let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default().trim_matches('"').to_owned();
         let lines = secrets.iter().flat_map(|secret| secret.lines()).filter(|line| line.len() >= 8).map(str::to_owned);
         let mut secrets: Vec<String> = secrets.iter().map(|secret| quoted(secret)).chain(lines).chain(secrets.clone()).collect();
-        secrets.retain(|secret| secret.len() >= 4 && !crate::config::keys::is_public_password(secret));
+        let ordinary = |secret: &str| ["true", "false"].contains(&secret) || crate::config::keys::is_public_password(secret);
+        secrets.retain(|secret| secret.len() >= 4 && !ordinary(secret));
         // The longest first, so that one inside another leaves no remainder.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();

@@ -174,6 +174,8 @@ impl Story {
                 self.present.push(image);
             }
             Step::BeginTakeDown { releases, objects, hooks } => self.ledger.begin_take_down(releases, objects, hooks, now),
+            // The API server says so with the next `claim`, as the watch does.
+            Step::RetainVolumes { volumes } => self.ledger.volumes_retained(volumes),
             Step::DeleteHooks { jobs } => self.ledger.hooks_deleted(jobs),
             Step::Uninstall { namespace, release, no_hooks } => {
                 self.begin_unit(StepKind::Uninstall { namespace, release, no_hooks })
@@ -399,6 +401,10 @@ impl Story {
                 let claim = Some(("services".to_owned(), words[2].to_owned()));
                 let volume = Volume { name: name.clone(), path, claim, erased: words[3] == "erased" };
                 self.view.volumes.insert(name, Arc::new(volume));
+                let id = ObjectId::new("PersistentVolumeClaim", "services", words[2]);
+                let health = Health { level: Level::Healthy, reason: String::new(), message: String::new() };
+                let workload = Workload { id: id.clone(), health, deleting: false, finalizers: Vec::new() };
+                self.view.workloads.insert(id, Arc::new(workload));
                 self.see();
             }
             "gpu" => {

@@ -1,7 +1,7 @@
 //! Changes of the cluster that are not helm's.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Endpoints, Node, Pod};
+use k8s_openapi::api::core::v1::{Endpoints, Node, PersistentVolume, Pod};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 
 use super::ActionError;
@@ -39,6 +39,32 @@ pub async fn delete_pods(paths: &Paths, job: u32, pods: &[(String, String, Strin
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             Err(error) => return Err(ActionError::node("PodNotDeleted", &error)),
             Ok(_) => tracing::info!(job, namespace, pod = name, "pod {namespace}/{name} is deleted by force"),
+        }
+    }
+    Ok(())
+}
+
+/// Sets the reclaim policy of volumes to `Retain`: their data outlives their claims. Never
+/// the other way round.
+///
+/// # Errors
+///
+/// When the API server does not take one of them.
+pub async fn retain_volumes(paths: &Paths, job: u32, volumes: &[(String, String)]) -> Result<(), ActionError> {
+    let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
+    let patch = serde_json::json!({"spec": {"persistentVolumeReclaimPolicy": "Retain"}});
+    for (name, path) in volumes {
+        match Api::<PersistentVolume>::all(client.clone()).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(ActionError::node("VolumeNotRetained", &error)),
+            Ok(_) => {
+                tracing::info!(
+                    job,
+                    volume = name,
+                    path,
+                    "the volume {name} ({path}) outlives its claim, which its release does not keep"
+                );
+            }
         }
     }
     Ok(())

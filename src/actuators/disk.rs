@@ -69,7 +69,8 @@ pub async fn mark(connection: &Connection, paths: &Paths, directory: &Path, id: 
 /// When the disk does not take it.
 pub fn write_marker(directory: &Path, id: &str) -> std::io::Result<()> {
     let path = directory.join(MARKER);
-    if path.symlink_metadata().is_ok() {
+    // A link is not a marker; the renaming replaces it.
+    if path.symlink_metadata().is_ok_and(|found| found.is_file()) {
         return Ok(());
     }
     let temporary = directory.join(format!("{MARKER}.new"));
@@ -94,8 +95,10 @@ mod tests {
         for name in [format!("{MARKER}.trial"), format!("{MARKER}.new")] {
             std::os::unix::fs::symlink(&victim, data.join(name)).unwrap();
         }
+        std::os::unix::fs::symlink(&victim, data.join(MARKER)).unwrap();
         write_trial(&data).unwrap();
         write_marker(&data, "id").unwrap();
+        write_marker(&data, "another").unwrap();
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept");
         assert_eq!(std::fs::read_to_string(data.join(MARKER)).unwrap(), "id\n");
     }

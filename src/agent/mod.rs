@@ -262,16 +262,23 @@ impl Agent {
                 self.ledger = next;
                 self.ledger_retry = None;
                 self.snapshot.ledger_error = None;
+                // A configuration that could not be kept is read again.
+                if self.snapshot.config.error.as_ref().is_some_and(|refusal| refusal.reason == "NotKept") {
+                    let now = self.now();
+                    self.snapshot.config.settling_until.get_or_insert(now);
+                }
                 self.point_sensors();
                 Ok(())
             }
             Err(fault) => {
                 let text = error::chain(&fault);
-                tracing::error!(
-                    error = %text,
-                    "the ledger cannot be written: {text}; nothing is done before it can, which is tried again every {} s",
-                    LEDGER_RETRY.as_secs()
-                );
+                if self.snapshot.ledger_error.as_ref() != Some(&text) {
+                    tracing::error!(
+                        error = %text,
+                        "the ledger cannot be written: {text}; nothing is done before it can, which is tried again every {} s",
+                        LEDGER_RETRY.as_secs()
+                    );
+                }
                 self.snapshot.ledger_error = Some(text);
                 self.ledger_retry = Some(self.now() + SignedDuration::try_from(LEDGER_RETRY).unwrap_or_default());
                 Err(fault)
@@ -310,7 +317,7 @@ impl Agent {
             let Ok(mut entries) = tokio::fs::read_dir(&folder).await else { return perform::Outcome::Forgotten };
             while let Ok(Some(entry)) = entries.next_entry().await {
                 let Ok(unit) = entry.file_name().into_string() else { continue };
-                if current.as_deref() != Some(&unit) {
+                if unit.starts_with("kaapana-job-") && unit.ends_with(".service") && current.as_deref() != Some(&unit) {
                     crate::actuators::systemd::forget_for_sure(&connection, &unit).await;
                     tokio::fs::remove_dir_all(entry.path()).await.ok();
                 }
@@ -429,10 +436,9 @@ impl Agent {
         if self.ledger_retry.is_some_and(|at| at <= self.now()) {
             self.ledger_retry = None;
             // What could not be kept holds everything back; whether it can be now is seen by
-            // writing, and what was refused meanwhile is read again.
-            let refused = self.snapshot.config.error.as_ref().is_some_and(|refusal| refusal.reason == "NotKept");
-            if self.snapshot.ledger_error.is_some() && self.commit(|_| {}).is_ok() && refused {
-                self.read_config();
+            // writing.
+            if self.snapshot.ledger_error.is_some() {
+                self.commit(|_| {}).ok();
             }
         }
     }

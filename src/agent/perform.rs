@@ -31,6 +31,8 @@ pub enum Outcome {
     Started(Result<(), ActionError>),
     /// Jobs of hooks were deleted, or not all.
     HooksDeleted(Result<Vec<ObjectId>, ActionError>),
+    /// Volumes outlive their claims, or not all.
+    VolumesRetained(Result<Vec<(String, String)>, ActionError>),
     /// Pods were deleted by force, or not all.
     PodsDeleted(Result<Vec<(String, String, String)>, ActionError>),
     /// A unit was forgotten; what it did is in the ledger already.
@@ -66,6 +68,13 @@ impl Agent {
             Step::BeginTakeDown { releases, objects, hooks } => {
                 let now = self.now();
                 self.commit(|ledger| ledger.begin_take_down(releases, objects, hooks, now)).is_ok()
+            }
+            Step::RetainVolumes { volumes } => {
+                let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
+                self.act(async move {
+                    Outcome::VolumesRetained(cluster::retain_volumes(&paths, job, &volumes).await.map(|()| volumes))
+                });
+                false
             }
             Step::DeleteHooks { jobs } => {
                 let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
@@ -149,10 +158,14 @@ impl Agent {
                 | Outcome::Labelled(Err(fault))
                 | Outcome::ImagePulled(_, Err(fault))
                 | Outcome::HooksDeleted(Err(fault))
+                | Outcome::VolumesRetained(Err(fault))
                 | Outcome::PodsDeleted(Err(fault)),
             ) => {
                 let ActionError { reason, message, tail, cause } = fault;
                 self.note_fault(JobResult::Failed, reason, message, tail, cause);
+            }
+            Ok(Outcome::VolumesRetained(Ok(volumes))) => {
+                self.commit(|ledger| ledger.volumes_retained(volumes)).ok();
             }
             Ok(Outcome::HooksDeleted(Ok(jobs))) => {
                 self.commit(|ledger| ledger.hooks_deleted(jobs)).ok();

@@ -169,6 +169,11 @@ fn conflict(job: &Job) -> Refusal {
     })
 }
 
+/// What somebody wants who asks for such a job.
+fn wish(kind: JobKind) -> Desired {
+    if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed }
+}
+
 impl Agent {
     pub(super) fn answer(&mut self, request: Request) {
         match request {
@@ -254,7 +259,8 @@ impl Agent {
     /// agent's own becomes the person's, so that no pause and no window holds it any more.
     fn join(&mut self, id: u32, requester: Requester, stop_workflows: bool, accept_disks: bool) -> Result<u32, Refusal> {
         let own = self.ledger.job.as_ref().is_some_and(|job| job.requester.is_none());
-        if !own && !stop_workflows && !accept_disks {
+        let wished = self.ledger.job.as_ref().is_some_and(|job| self.ledger.desired == wish(job.kind));
+        if wished && !own && !stop_workflows && !accept_disks {
             return Ok(id);
         }
         let Requester { uid, session } = requester;
@@ -263,6 +269,8 @@ impl Agent {
                 ledger.disks.clear();
             }
             if let Some(job) = ledger.job.as_mut() {
+                // The file may say something else by now; a person's word is the newer one.
+                ledger.desired = wish(job.kind);
                 job.options.stop_workflows |= stop_workflows;
                 if own {
                     (job.requester, job.session) = (Some(uid), session);
@@ -327,7 +335,7 @@ impl Agent {
                 job.session.clone_from(&session);
                 adjust(ledger);
             }
-            ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+            ledger.desired = wish(kind);
         })
         .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
         crate::fault::point("accepted", kind.as_str());
@@ -365,7 +373,8 @@ impl Agent {
             "job {id} is canceled by uid {uid}: {means}"
         );
         // A pull or a rendering changes nothing that runs.
-        if let Some(acting) = self.acting.as_ref().filter(|_| untouched) {
+        let harmless = untouched && ["prepare", "pull-image"].contains(&self.current);
+        if let Some(acting) = self.acting.as_ref().filter(|_| harmless) {
             acting.abort();
         }
         Ok(means)

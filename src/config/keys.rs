@@ -249,7 +249,14 @@ pub const KEYS: &[Key] = &[
         Agent,
         "How long a release may be pending or uninstalling, with no helm running, before it counts as stuck.",
     ),
-    key("deployment.no_hooks", Bool, Some("false"), Some("NO_HOOKS"), Agent, "Take down without the charts' hooks, in an undeploy and before a deployment."),
+    key(
+        "deployment.no_hooks",
+        Bool,
+        Some("false"),
+        Some("NO_HOOKS"),
+        Agent,
+        "Take down without the charts' hooks, in an undeploy and before a deployment.",
+    ),
     key("deployment.deadline", Duration, Some("1h"), None, Agent, "How long a deployment may take until everything is healthy."),
     key("deployment.helm_timeout", Duration, Some("15m"), None, Agent, "How long one helm operation may take."),
     key(

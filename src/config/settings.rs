@@ -211,7 +211,7 @@ impl Settings {
             .values
             .iter()
             .map(|(key, value)| {
-                let secret = keys::find(key).is_some_and(|known| known.secret) || is_login(value);
+                let secret = is_secret(key, value);
                 (key.clone(), if secret { MASK.to_owned() } else { show(value) })
             })
             .collect();
@@ -227,13 +227,12 @@ impl Settings {
     /// Every string that must never be shown.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        let own = self.values.iter().filter(|(key, _)| keys::find(key).is_some_and(|known| known.secret));
+        let own = self.values.iter().filter(|(key, value)| is_secret(key, value));
         let extra = self.extra.iter().filter(|(path, value)| looks_secret(path) || is_login(value));
         own.chain(extra)
-            .chain(self.values.iter().filter(|(_, value)| is_login(value)))
-            .flat_map(|(_, value)| match value {
+            .flat_map(|(path, value)| match value {
                 Value::Text(text) => vec![text.clone()],
-                Value::List(list) => list.clone(),
+                Value::List(list) => list.iter().filter(|text| looks_secret(path) || has_login(text)).cloned().collect(),
                 // Below "secretStore" there is "enabled", too.
                 Value::Bool(_) => Vec::new(),
                 other => vec![other.to_json().to_string()],
@@ -276,6 +275,12 @@ impl Settings {
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "********";
+
+fn is_secret(key: &str, value: &Value) -> bool {
+    // A proxy's address may hold a user alone.
+    let proxy = key.ends_with("_proxy") && matches!(value, Value::Text(text) if text.contains('@'));
+    keys::find(key).is_some_and(|known| known.secret) || is_login(value) || proxy
+}
 
 fn is_login(value: &Value) -> bool {
     match value {

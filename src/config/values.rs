@@ -187,9 +187,12 @@ impl Values {
         self.flat
             .iter()
             .filter(|(path, value)| is_secret(path) || is_login(value))
-            .flat_map(|(_, value)| match value {
+            .flat_map(|(path, value)| match value {
                 Json::String(text) => vec![text.clone()],
-                Json::Array(items) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+                Json::Array(items) => {
+                    let secret = |item: &&Json| is_secret(path) || is_login(item);
+                    items.iter().filter(secret).filter_map(|item| item.as_str().map(str::to_owned)).collect()
+                }
                 Json::Bool(_) | Json::Null => Vec::new(),
                 other => vec![other.to_string()],
             })

@@ -38,6 +38,14 @@ async fn publish(connection: &Connection, of: &Loop, before: &Published, now: &P
     publish_manager(connection, before, now).await
 }
 
+/// Takes an object away; one that is gone is no failure.
+async fn forget<I: zbus::object_server::Interface>(server: &zbus::ObjectServer, path: String) -> zbus::Result<()> {
+    match server.remove::<I, _>(path).await {
+        Ok(_) | Err(zbus::Error::InterfaceNotFound) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 async fn publish_manager(connection: &Connection, before: &Published, now: &Published) -> zbus::Result<()> {
     let reference: InterfaceRef<Manager> = connection.object_server().interface(PATH).await?;
     let manager = reference.get().await;
@@ -104,7 +112,7 @@ async fn publish_checks(connection: &Connection, of: &Loop, before: &Published, 
         }
     }
     for gone in before.conditions.iter().filter(|known| now.conditions.iter().all(|condition| condition.id != known.id)) {
-        server.remove::<Check, _>(check_path(&gone.id)).await?;
+        forget::<Check>(server, check_path(&gone.id)).await?;
     }
     Ok(())
 }
@@ -150,7 +158,7 @@ async fn publish_jobs(connection: &Connection, of: &Loop, before: &Published, no
         Manager::job_removed(manager.signal_emitter(), id, object(id)?, result.to_owned()).await?;
     }
     for id in known.difference(&current) {
-        server.remove::<Job, _>(job_path(*id)).await?;
+        forget::<Job>(server, job_path(*id)).await?;
     }
     Ok(())
 }

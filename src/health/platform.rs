@@ -47,7 +47,8 @@ impl Ownership {
     pub fn is_essential(&self, release: &Release) -> bool {
         self.is_root(release)
             || release.chart.contains("extension-collection")
-            || ["kaapana-platform-chart", "kaapana-workflows-core", "code-server-chart"].contains(&release.chart.as_str())
+            || release.chart.ends_with("platform-chart")
+            || ["kaapana-workflows-core", "code-server-chart"].contains(&release.chart.as_str())
             || release.name.ends_with("project-admin")
     }
 

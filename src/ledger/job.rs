@@ -1,5 +1,6 @@
 //! A job: what it is to do, how far it is, how it ended.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -186,6 +187,9 @@ pub struct Job {
     /// The pods that were deleted by force, by uid.
     #[serde(default)]
     pub nuked: Vec<String>,
+    /// Volumes that were told to outlive their claims, with their paths.
+    #[serde(default)]
+    pub retained: BTreeMap<String, String>,
     /// Since when workflows are waited for.
     #[serde(default)]
     pub waiting_since: Option<Timestamp>,

@@ -42,6 +42,7 @@ impl Ledger {
             step: None,
             options: JobOptions { no_hooks: options.no_hooks || no_hooks, ..options },
             nuked: Vec::new(),
+            retained: std::collections::BTreeMap::new(),
             waiting_since: None,
             pre_takedown_done: None,
             upgrade_from: None,
@@ -162,6 +163,13 @@ impl Ledger {
         job.nuked.extend(uids);
         if let Some(down) = job.takedown.as_mut() {
             down.since = Some(now);
+        }
+    }
+
+    /// Volumes outlive their claims from now on.
+    pub fn volumes_retained(&mut self, volumes: Vec<(String, String)>) {
+        if let Some(job) = self.job.as_mut() {
+            job.retained.extend(volumes);
         }
     }
 

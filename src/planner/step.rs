@@ -41,6 +41,11 @@ pub enum Step {
         /// Jobs of hooks.
         hooks: Vec<ObjectId>,
     },
+    /// Have volumes outlive their claims: name and path.
+    RetainVolumes {
+        /// Which.
+        volumes: Vec<(String, String)>,
+    },
     /// Delete Jobs of hooks that helm has given up and that still run.
     DeleteHooks {
         /// The Jobs.
@@ -175,6 +180,7 @@ impl Step {
             Self::Uninstall { .. } => "uninstall",
             Self::DeletePods { .. } => "delete-pods",
             Self::DeleteHooks { .. } => "delete-hooks",
+            Self::RetainVolumes { .. } => "retain-volumes",
             Self::RunSiteProgram { .. } => "run-site-program",
             Self::NoteWaiting(_) => "note-waiting",
             Self::NoteFault(_) => "note-fault",
@@ -208,6 +214,7 @@ impl std::fmt::Display for Step {
             Self::Uninstall { namespace, release, no_hooks } => {
                 write!(f, "uninstall the release {namespace}/{release}{}", if *no_hooks { " without its hooks" } else { "" })
             }
+            Self::RetainVolumes { volumes } => write!(f, "have {} outlive the claims", count(volumes.len(), "volume")),
             Self::DeleteHooks { jobs } => {
                 let names: Vec<String> = jobs.iter().map(ToString::to_string).collect();
                 write!(f, "delete what is left of hooks: {}", names.join(", "))

@@ -246,7 +246,11 @@ fn directory(paths: &Paths, mounts: &[Mount], declared: &[PathBuf], configured: 
             Ok((empty, marker)) => {
                 seen.empty = Some(empty);
                 seen.identity.marker = marker;
-                seen.version = first_line(&path.join("version"));
+                match first_line(&path.join("version")) {
+                    Ok(version) => seen.version = version,
+                    // What the data is of decides what may be put on it: not known is an error.
+                    Err(error) => seen.error = Some(format!("{}: {error}", path.join("version").display())),
+                }
             }
             Err(error) => seen.error = Some(format!("{}: {error}", path.display())),
         }
@@ -287,10 +291,13 @@ fn small_file(path: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The first line of a small file, when it can be read and says something.
-fn first_line(path: &Path) -> Option<String> {
-    let text = small_file(path).ok()?;
-    text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
+/// The first line of a small file; `None` when there is no file, or it says nothing.
+fn first_line(path: &Path) -> std::io::Result<Option<String>> {
+    let text = match small_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    Ok(text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()))
 }
 
 /// What identifies the file system, without opening its device.
@@ -352,15 +359,16 @@ no mount at all
         let path = |name: &str| root.path().join(name);
         std::fs::write(path("secret"), "root:hash\n").unwrap();
         std::os::unix::fs::symlink(path("secret"), path("version")).unwrap();
-        assert_eq!(first_line(&path("version")), None, "what a link points to is not shown");
+        assert!(first_line(&path("version")).is_err(), "what a link points to is not shown");
         std::fs::remove_file(path("version")).unwrap();
         std::process::Command::new("mkfifo").arg(path("version")).status().unwrap();
-        assert_eq!(first_line(&path("version")), None, "nobody waits for a pipe");
+        assert!(first_line(&path("version")).is_err(), "nobody waits for a pipe");
         std::fs::write(path(MARKER), vec![b'x'; 1 << 20]).unwrap();
         assert_eq!(contents(root.path()).unwrap().1.unwrap().len(), 100);
         std::fs::remove_file(path("version")).unwrap();
         std::fs::write(path("version"), "0.6.0\n").unwrap();
-        assert_eq!(first_line(&path("version")).as_deref(), Some("0.6.0"));
+        assert_eq!(first_line(&path("version")).unwrap().as_deref(), Some("0.6.0"));
+        assert_eq!(first_line(&path("absent")).unwrap(), None);
     }
 
     #[test]

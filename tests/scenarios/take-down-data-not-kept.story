@@ -1,4 +1,4 @@
-# A chart forgot to keep its claim: nothing is taken down before its volume outlives it.
+# A chart forgot to keep its claim: its volume is told to outlive it, before helm is.
 config
 [platform]
 version = "0.6.0"
@@ -15,7 +15,6 @@ claim some-extension models erased
 ask undeploy
 settle
 claim some-extension models retained
-ask undeploy
 settle
 step ok
 gone some-extension
@@ -23,3 +22,4 @@ settle
 step ok
 gone kaapana-admin-chart
 settle
+history

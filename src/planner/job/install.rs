@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::take_down::{Occupied, occupied, present};
+use super::take_down::{Occupied, kept, occupied, present};
 use super::{act, after, cluster, deadline, past, phase, wait, way_back};
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
@@ -97,7 +97,7 @@ pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHea
             .unwrap_or_else(|| wait(job, "waiting to see what helm did", limit));
     }
     // At the deadline what people installed meanwhile is no reason to take a platform down.
-    let late = inputs.now >= limit && health.releases.total > 0;
+    let late = inputs.now >= limit && root.is_some_and(|root| root.status == "deployed");
     if health.level() <= Level::Suspended || (late && health.essential <= Level::Suspended) {
         let Some(since) = job.healthy_since.map(|since| since.max(inputs.snapshot.cluster_since.unwrap_or(since))) else {
             return act(job, summary, Step::NoteHealthy(Some(inputs.now)));
@@ -106,7 +106,7 @@ pub(super) fn follow(inputs: &Inputs<'_>, job: &Job, health: Option<&PlatformHea
         let page = if job.page.gone.is_some() && job.page.back.is_none() { PAGE_PATIENCE } else { SignedDuration::ZERO };
         let stable = after(job, "agent.stability", since).max(since + page);
         if inputs.now >= stable {
-            return act(job, summary, Step::done(""));
+            return act(job, summary, Step::done(kept(job).unwrap_or_default()));
         }
         return wait(job, summary, stable);
     }

@@ -1,7 +1,7 @@
 //! Everything is brought in hand before anything is touched; then people, other helms
 //! and the site's own program are waited for. Pure.
 
-use super::take_down::{Occupied, lost_data, occupied, present};
+use super::take_down::{Occupied, occupied, present};
 use super::{act, after, cluster, count, deadline, ends, few, past, phase, wait};
 use crate::config::keys::{self, Effect};
 use crate::config::settings::Auto;
@@ -144,9 +144,6 @@ fn people(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
                 return Some(act(job, message.clone(), Step::fail("ReleaseStuck", message, Cause::Platform)));
             }
         }
-    }
-    if let Some(message) = lost_data(cluster, &present) {
-        return Some(act(job, "data would be lost", Step::fail("DataNotKept", message, Cause::Platform)));
     }
     workflows(inputs, job).or_else(|| {
         // The site's program as it is wished now: it may have been mended meanwhile.

@@ -9,7 +9,7 @@ use super::{act, after, cluster, count, deadline, few, past, phase, wait};
 use crate::health::Level;
 use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown, Unfinished};
 use crate::planner::{Inputs, Plan, Step, release};
-use crate::state::{ClusterView, ManifestObject, ObjectId, Observed, Pod, Release};
+use crate::state::{ClusterView, ObjectId, Observed, Pod, Release, Volume};
 
 /// How long what helm wrote last may take to be seen.
 const VIEW_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
@@ -82,32 +82,40 @@ pub(super) fn occupied(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Occ
     Occupied::Stuck
 }
 
-/// What would be erased with these releases: claims that helm is not told to keep, alone
-/// or with their namespace, on volumes that go with their claim. A sentence with what
-/// to do; `None`: nothing.
-pub(super) fn lost_data(cluster: &ClusterView, releases: &[&Release]) -> Option<String> {
-    let goes = |release: &Release, namespace: &str, name: &str| {
-        let claim = |object: &&ManifestObject| {
-            object.id.kind == "PersistentVolumeClaim" && object.id.namespace == namespace && object.id.name == name
-        };
-        release.namespaces.iter().any(|gone| gone == namespace)
-            || release.objects.iter().find(claim).is_some_and(|object| !object.keep)
+/// Volumes whose data helm would erase with this release: those of claims that helm is
+/// not told to keep, alone or with their namespace, when they go with their claim.
+fn lost_with<'c>(cluster: &'c ClusterView, release: &Release) -> Vec<&'c Volume> {
+    let goes = |id: &ObjectId| {
+        release.namespaces.contains(&id.namespace) || release.objects.iter().any(|object| object.id == *id && !object.keep)
     };
-    let lost = cluster.volumes.values().filter(|volume| volume.erased).find_map(|volume| {
-        let (namespace, name) = volume.claim.as_ref()?;
-        let release = releases.iter().find(|release| goes(release, namespace, name))?;
-        Some((volume, release, format!("{namespace}/{name}")))
-    })?;
-    let (volume, release, claim) = lost;
-    Some(format!(
-        "helm uninstall of {}/{} would delete the claim {claim}, and the data of its volume {}{} with it; have the volume outlive \
-         its claim: kubectl patch pv {} -p '{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"Retain\"}}}}'",
-        release.namespace,
-        release.name,
-        volume.name,
-        volume.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default(),
-        volume.name
-    ))
+    let lost = |volume: &&Volume| {
+        let claim = volume.claim.as_ref().map(|(namespace, name)| ObjectId::new("PersistentVolumeClaim", namespace, name));
+        volume.erased && claim.is_some_and(|id| cluster.workloads.contains_key(&id) && goes(&id))
+    };
+    cluster.volumes.values().map(AsRef::as_ref).filter(lost).collect()
+}
+
+/// No data goes with a release: volumes that would are told to outlive their claims, and
+/// helm waits until the API server says that they do.
+fn keep_data(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Option<Plan> {
+    let lost = lost_with(inputs.snapshot.cluster.fresh()?, release);
+    let names = |volumes: &[&Volume]| volumes.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>();
+    let new: Vec<&Volume> = lost.iter().filter(|volume| !job.retained.contains_key(&volume.name)).copied().collect();
+    if !new.is_empty() {
+        let summary = format!("keeping the data of {}: {}", count(new.len(), "volume"), few(&names(&new)));
+        let volumes = new.iter().map(|volume| (volume.name.clone(), volume.path.clone().unwrap_or_default())).collect();
+        return Some(act(job, summary, Step::RetainVolumes { volumes }));
+    }
+    if lost.is_empty() {
+        return None;
+    }
+    let (limit, names) = (deadline(inputs, job), few(&names(&lost)));
+    if inputs.now < limit {
+        return Some(wait(job, format!("waiting to see that the volumes outlive their claims: {names}"), limit));
+    }
+    let message =
+        format!("helm would erase {names} with {}/{}: the reclaim policy does not stay Retain", release.namespace, release.name);
+    Some(act(job, message.clone(), Step::fail("DataNotKept", message, Cause::Platform)))
 }
 
 /// Takes down what runs.
@@ -200,7 +208,10 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
         return None;
     }
     match root.status.as_str() {
-        "deployed" | "failed" => Some(act(job, "upgrading in place", Step::BeginUpgrade { from: root.description.clone() })),
+        "deployed" | "failed" => Some(
+            keep_data(inputs, job, root)
+                .unwrap_or_else(|| act(job, "upgrading in place", Step::BeginUpgrade { from: root.description.clone() })),
+        ),
         // Helm has ended; what it wrote last is not seen yet.
         _ => {
             let until = job.deadline_since() + VIEW_PATIENCE;
@@ -210,12 +221,6 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
 }
 
 fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
-    // It came up, or became so, after everything was looked at.
-    if let Some(message) = inputs.snapshot.cluster.fresh().and_then(|cluster| lost_data(cluster, &[release])) {
-        let limit = deadline(inputs, job);
-        return past(inputs, job, limit, &message, Cause::Platform)
-            .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit));
-    }
     let (stuck, waits) = match occupied(inputs, job, release) {
         Occupied::No => (false, None),
         // Consent was asked for before anything was touched; here the way is forward.
@@ -226,6 +231,9 @@ fn uninstall(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Plan {
         let limit = deadline(inputs, job);
         return past(inputs, job, limit, &message, Cause::Interrupted)
             .unwrap_or_else(|| wait(job, format!("waiting: {message}"), limit.min(until.unwrap_or(limit))));
+    }
+    if let Some(plan) = keep_data(inputs, job, release) {
+        return plan;
     }
     // Its hooks are what it got stuck at.
     let hung =
@@ -278,6 +286,12 @@ fn leftovers(cluster: &ClusterView, down: &TakeDown, present: &[&Release]) -> Ve
     left
 }
 
+/// What is left of claims that went with their releases; nobody uses it any more.
+pub(super) fn kept(job: &Job) -> Option<String> {
+    let volumes: Vec<String> = job.retained.iter().map(|(name, path)| format!("{name} ({path})")).collect();
+    (!volumes.is_empty()).then(|| format!("claims went with their releases, their data stays in {}", few(&volumes)))
+}
+
 /// What an undeploy leaves as it is.
 fn report(inputs: &Inputs<'_>, cluster: &ClusterView) -> String {
     let Some(deployed) = &inputs.ledger.deployed else { return String::new() };
@@ -285,6 +299,9 @@ fn report(inputs: &Inputs<'_>, cluster: &ClusterView) -> String {
     let claims = cluster.workloads.keys().filter(|id| id.kind == "PersistentVolumeClaim" && namespaces.contains(&id.namespace));
     let strangers = deployed.ownership.strangers(cluster, &namespaces, &inputs.ledger.leftovers);
     let mut report = format!("data and namespaces stay, and {}", count(claims.count(), "claim"));
+    if let Some(kept) = inputs.ledger.job.as_ref().and_then(kept) {
+        report = format!("{report}; {kept}");
+    }
     if !strangers.is_empty() {
         report = format!("{report}; not this platform's and left alone: {}", few(&strangers));
     }

@@ -1,4 +1,4 @@
-# The same, of a release that comes up while the old platform is taken down: it is waited for.
+# Somebody sets the volume's reclaim policy back: helm is not called.
 config
 [platform]
 version = "0.6.0"
@@ -10,15 +10,10 @@ fast_dir = "/data/fast"
 slow_dir = "/data/slow"
 end
 deployed
-ask undeploy
-settle
 release some-extension deployed
 claim some-extension models erased
-step ok
-gone kaapana-admin-chart
+ask undeploy
 settle
-claim some-extension models retained
+now +61m
 settle
-step ok
-gone some-extension
-settle
+history
