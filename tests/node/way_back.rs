@@ -87,7 +87,7 @@ fn a_job_of_the_platform_fails_and_the_agent_is_killed(node: &Node) {
 }
 
 fn it_is_not_healthy_before_its_deadline(node: &Node) {
-    node.configure(&config_of("deadline = \"1m\"\n", "[values]\n\"test.waitForever\" = true\n"));
+    node.configure(&config_of("deadline = \"90s\"\n", "[values]\n\"test.waitForever\" = true\n"));
     let published = put_back(node, 4, JobResult::Timeout);
     let error = &published.history[3].error;
     assert!(error.contains("not healthy before the deadline") && error.contains("airflow-webserver"), "{error}");
