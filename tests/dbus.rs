@@ -210,6 +210,12 @@ async fn without_a_node_it_answers_and_says_what_it_waits_for() {
     let (code, text) = bus.ctl(&["deploy"]);
     assert!(code == 1 && text.contains("there is no helm binary"), "{code} {text}");
 
+    bus.wait(|p| p.conditions.iter().any(|check| check.id == "system.memory" && check.reason != "Pending")).await;
+    let (code, text) = bus.ctl(&["values"]);
+    assert!(code == 0 && text.contains("global.http_port = \"80\"") && text.contains("password = \"********\""), "{code} {text}");
+    let (_, json) = bus.ctl(&["values", "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["global.hostname"], "kaapana.example.org", "{json}");
+
     bus.configure(&GOOD.replace("version", "versoin"));
     let published = bus.wait(|p| !p.config_error.is_empty()).await;
     assert!(published.config_error.contains("10.toml:2:1: platform.versoin: unknown key (did you mean platform.version?)"));

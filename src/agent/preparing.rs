@@ -84,7 +84,7 @@ impl Agent {
     }
 
     /// What a deployment takes from the machine, as it is now.
-    fn machine(&self, node: Option<Node>, oidc_client_secret: String) -> Machine {
+    pub(super) fn machine(&self, node: Option<Node>, oidc_client_secret: String) -> Machine {
         Machine {
             memory_mib: self.snapshot.system.last().map_or(0, |system| system.memory_mib),
             gpu: matches!(self.snapshot.gpu.last(), Some(Gpu::Devices { .. })),

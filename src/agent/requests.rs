@@ -69,6 +69,11 @@ pub enum Request {
         /// The answer.
         reply: ReloadReply,
     },
+    /// Show the values that Helm would be given; answers with a JSON document.
+    Values {
+        /// The answer.
+        reply: oneshot::Sender<Result<String, Refusal>>,
+    },
     /// Show what would be done; answers with a JSON document.
     Plan {
         /// The answer.
@@ -195,6 +200,9 @@ impl Agent {
             Request::Reload { reply } => {
                 self.reload_waiters.push(reply);
                 self.read_config();
+            }
+            Request::Values { reply } => {
+                reply.send(self.values_document()).ok();
             }
             Request::Plan { reply } => {
                 reply.send(self.plan_document()).ok();
@@ -402,6 +410,23 @@ impl Agent {
         }
         self.commit(|ledger| ledger.pause = None).map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
         Ok(())
+    }
+
+    /// The values of what is configured, masked: on the machine of what is deployed, which
+    /// they are compared on, or on this one.
+    fn values_document(&self) -> Result<String, Refusal> {
+        let Some(settings) = &self.ledger.settings else { return Err(Refusal::NotConfigured) };
+        let deployed = self.ledger.deployed.as_ref().filter(|deployed| deployed.installed);
+        if deployed.is_none() && self.snapshot.system.last().is_none() {
+            return Err(Refusal::Blocked("this server was not looked at yet; ask again in a moment".into()));
+        }
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let machine = deployed.map_or_else(
+            || self.machine(inputs.node().cloned(), "made once, for the first deployment".into()),
+            |deployed| deployed.machine.clone(),
+        );
+        let values = values::values(settings, &machine).map_err(|fault| Refusal::Blocked(fault.to_string()))?;
+        Ok(serde_json::json!(values.masked()).to_string())
     }
 
     /// The plan, and which values would change.

@@ -66,6 +66,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the values that Helm would be given, secrets masked
+    Values {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Deploy what is configured, and follow it until it is healthy
     Deploy {
         /// Also when nothing differs from what is deployed

@@ -70,6 +70,7 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
         command,
         Command::Status { .. }
             | Command::Plan { .. }
+            | Command::Values { .. }
             | Command::Why
             | Command::History { .. }
             | Command::Job { .. }
@@ -82,6 +83,11 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
         Command::Plan { json } => {
             let document = manager.plan(HashMap::new()).await?;
             print(&if json { document + "\n" } else { text::plan(&serde_json::from_str(&document).unwrap_or_default()) });
+            Ok(exit::DONE)
+        }
+        Command::Values { json } => {
+            let document = manager.values(HashMap::new()).await?;
+            print(&if json { document + "\n" } else { text::values(&serde_json::from_str(&document).unwrap_or_default()) });
             Ok(exit::DONE)
         }
         Command::Deploy { again, now, stop_workflows, unlock, accept_identity_change, accept_disk_change, how } => {

@@ -1,5 +1,6 @@
 //! How things look on a terminal and in a pipe.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -296,6 +297,12 @@ pub fn history(published: &Published) -> String {
         ]);
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Values for Helm, as they came over D-Bus: a line for each.
+#[must_use]
+pub fn values(document: &BTreeMap<String, serde_json::Value>) -> String {
+    document.iter().map(|(path, value)| format!("{path} = {value}\n")).collect()
 }
 
 /// A plan, as it came over D-Bus.

@@ -68,6 +68,7 @@ pub fn derived(name: &str, settings: &Settings, machine: &Machine) -> Option<Jso
         "services_namespace" => json!(settings.namespace("services")),
         "admin_namespace" => json!(settings.namespace("admin")),
         "extensions_namespace" => json!(settings.namespace("extensions")),
+        "jobs_namespace" => json!(settings.namespace("jobs")),
         "base_namespace" => json!("base"),
         "fast_dir" => json!(settings.fast_dir().to_string_lossy()),
         "slow_dir" => json!(settings.slow_dir().to_string_lossy()),

@@ -201,6 +201,14 @@ pub const KEYS: &[Key] = &[
         "Fetch the images of all extensions ahead; false with a chart_path.",
     ),
     key(
+        "deployment.enable_nfs",
+        Bool,
+        Some("false"),
+        Some("ENABLE_NFS"),
+        Redeploy,
+        "The platform serves its data by NFS to further nodes.",
+    ),
+    key(
         "deployment.offline",
         Bool,
         Some("false"),
@@ -291,6 +299,7 @@ pub const KEYS: &[Key] = &[
         Identity,
         "Namespace of the platform's services.",
     ),
+    key("namespaces.jobs", Label, Some("jobs"), Some("JOBS_NAMESPACE"), Identity, "Namespace of processing jobs."),
     key("namespaces.extensions", Label, Some("extensions"), Some("EXTENSIONS_NAMESPACE"), Identity, "Namespace of extensions."),
     key(
         "namespaces.helm",

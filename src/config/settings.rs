@@ -178,7 +178,7 @@ impl Settings {
     /// The platform's namespaces, that of its root release aside.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
-        ["admin", "services", "extensions"].map(|name| self.namespace(name)).to_vec()
+        ["admin", "services", "extensions"].map(|name| self.namespace(name)).into_iter().chain(self.jobs_namespace()).collect()
     }
 
     /// The fast data directory, with the instance's suffix.
@@ -247,12 +247,25 @@ impl Settings {
         &self.extra
     }
 
+    /// Does the release that is configured have this key? Those that become no value are in
+    /// all of them.
+    fn has_key(&self, key: &str) -> bool {
+        let release = super::values::release_of(self.text("platform.version"));
+        super::values::releases_of_key(key).is_none_or(|releases| releases.contains(&release.as_str()))
+    }
+
+    /// The namespace in which workflows run in releases that have one.
+    #[must_use]
+    pub fn jobs_namespace(&self) -> Option<String> {
+        self.has_key("namespaces.jobs").then(|| self.namespace("jobs"))
+    }
+
     /// What makes this platform this one.
     #[must_use]
     pub fn identity(&self) -> Identity {
         keys::KEYS
             .iter()
-            .filter(|key| key.effect == Effect::Identity)
+            .filter(|key| key.effect == Effect::Identity && self.has_key(key.path))
             .map(|key| (key.path.to_owned(), self.text(key.path).to_owned()))
             .collect()
     }
@@ -263,7 +276,11 @@ impl Settings {
         let mut names: Vec<String> = self.values.keys().chain(other.values.keys()).cloned().collect();
         names.sort();
         names.dedup();
-        names.retain(|name| self.values.get(name) != other.values.get(name));
+        // A key that only one of them knew is at its default in the other.
+        let of = |settings: &Self, name: &String| {
+            settings.values.get(name).cloned().or_else(|| keys::find(name).and_then(super::typed::default_value))
+        };
+        names.retain(|name| of(self, name) != of(other, name));
         let mut extra: Vec<String> = self.extra.keys().chain(other.extra.keys()).cloned().collect();
         extra.sort();
         extra.dedup();
@@ -271,6 +288,13 @@ impl Settings {
         names.extend(extra.into_iter().map(|path| format!("values.{path}")));
         names
     }
+}
+
+/// Is it the same platform? A key that a later version of the agent knows says nothing of
+/// one that was deployed before.
+#[must_use]
+pub fn same_identity(recorded: &Identity, wanted: &Identity) -> bool {
+    wanted.iter().all(|(key, new)| recorded.get(key).is_none_or(|old| old == new))
 }
 
 /// What is shown in place of a secret.
@@ -326,6 +350,23 @@ mod tests {
         for other in ["admin@example.org", "http://proxy:3128", "registry:5000/x@sha256:0123", "@", "a:b"] {
             assert!(!has_login(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_key_that_an_earlier_agent_did_not_know_is_no_change() {
+        let mut fragments = crate::config::Fragments::default();
+        let text = "[platform]\nversion = \"0.3.1\"\ndomain = \"a.b\"\n[registry]\nurl = \"r.org\"\n";
+        fragments.merge_text(std::path::Path::new("/x.toml"), text).unwrap();
+        let now = crate::config::validate(&fragments).unwrap().unwrap();
+        let mut before = now.clone();
+        before.values.remove("namespaces.jobs").unwrap();
+        assert_eq!(before.changed_keys(&now), [""; 0]);
+        let mut recorded = now.identity();
+        recorded.remove("namespaces.jobs").unwrap();
+        assert!(same_identity(&recorded, &now.identity()));
+        recorded.insert("namespaces.admin".into(), "other".into());
+        assert!(!same_identity(&recorded, &now.identity()));
+        assert_eq!(now.jobs_namespace().as_deref(), Some("jobs"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::fragments::{Fragments, Raw, nearest_key};
 use super::keys;
 use super::settings::{Settings, Value, looks_secret};
 use super::typed::{check_credential, default_value, typed};
+use super::values;
 
 /// Checks merged fragments. `None`: no `[platform]` table, so nothing is configured.
 ///
@@ -160,6 +161,37 @@ impl Checker<'_> {
         }
     }
 
+    /// A key that would have no effect in the release that is configured.
+    fn other_releases(&mut self, settings: &Settings) {
+        // A version that is not supported is told by a check: another agent may support it.
+        let Ok(release) = values::supported(settings) else { return };
+        // An empty string means that the key is not set.
+        let is_set = |raw: &Raw| !matches!(raw, Raw::String(text) if text.is_empty());
+        let set: Vec<String> =
+            self.fragments.entries.iter().filter(|(_, entry)| is_set(&entry.raw)).map(|(key, _)| key.clone()).collect();
+        for key in set {
+            // A file is another way to say what the key says.
+            let of = key.strip_suffix("_file").unwrap_or(&key);
+            let Some(releases) = values::releases_of_key(of).filter(|releases| !releases.contains(&release)) else { continue };
+            let message = format!("exists only in the releases {}, and platform.version is of {release}", releases.join(", "));
+            self.problem(&key, message, Some("remove it".into()));
+        }
+    }
+
+    fn longhorn(&mut self, settings: &Settings) {
+        let has = values::releases_of_key("storage.volume_slow_data").unwrap_or_default();
+        if settings.text("storage.provider") == "longhorn"
+            && values::supported(settings).is_ok_and(|release| !has.contains(&release))
+        {
+            let advice = Some("use \"hostpath\"".to_owned());
+            self.problem(
+                "storage.provider",
+                format!("is \"longhorn\", which exists only in the releases {}", has.join(", ")),
+                advice,
+            );
+        }
+    }
+
     fn combinations(&mut self, settings: &Settings) {
         for key in ["platform.version", "platform.domain"] {
             if settings.text(key).is_empty() {
@@ -167,6 +199,8 @@ impl Checker<'_> {
                 self.problem(key, "is required and not set", advice);
             }
         }
+        self.other_releases(settings);
+        self.longhorn(settings);
         let chart_path = settings.text("deployment.chart_path");
         if chart_path.is_empty() {
             if settings.flag("deployment.offline") {
@@ -211,6 +245,7 @@ impl Checker<'_> {
         }
         let names: Vec<(&str, String)> =
             ["admin", "services", "extensions"].into_iter().map(|name| (name, settings.namespace(name))).collect();
+        let names: Vec<(&str, String)> = names.into_iter().chain(settings.jobs_namespace().map(|name| ("jobs", name))).collect();
         for (at, (name, namespace)) in names.iter().enumerate() {
             if let Some((other, _)) = names[..at].iter().find(|(_, known)| known == namespace) {
                 self.problem(

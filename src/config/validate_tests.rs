@@ -113,6 +113,10 @@ fn every_bad_input_gets_file_line_column_key_and_expectation() {
             &with("[values.global.map]\na = 1\n"),
             "10.toml:7:1: values.global.map.a: would be a map below global, which the cluster's own installer cannot pass on",
         ),
+        (
+            &with("[deployment]\nenable_nfs = true\n"),
+            "10.toml:7:1: deployment.enable_nfs: exists only in the releases 0.2, 0.3, 0.4, 0.5, and platform.version is of 0.6 (remove it)",
+        ),
         (&with("[nonsense]\n"), "10.toml:6:2: nonsense: unknown key (any Helm value goes below [values])"),
         ("platform = 3\n", "10.toml:1:1: platform: is a table, expected [platform] with keys below it"),
     ];

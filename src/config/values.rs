@@ -1,5 +1,5 @@
-//! From settings to the values given to Helm, by a table of data for each
-//! Kaapana release (`packaging/values/`).
+//! From settings to the values given to Helm, by one table of data for all Kaapana
+//! releases (`packaging/values/values.toml`).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,18 +10,32 @@ use serde_json::Value as Json;
 use super::derived::{Machine, derived};
 use super::settings::{MASK, Settings, has_login, looks_secret};
 
-/// The tables, one for each supported Kaapana release (major.minor).
-static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
-    [include_str!("../../packaging/values/0.6.toml")].iter().filter_map(|text| toml::from_str(text).ok()).collect()
+/// What each key becomes, in each supported Kaapana release (major.minor).
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../packaging/values/values.toml")).expect("the table is part of the program")
 });
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Table {
-    release: String,
+    releases: Vec<String>,
     value: Vec<Row>,
 }
 
+impl Table {
+    /// The rows of a release.
+    fn of<'t>(&'t self, release: &'t str) -> impl Iterator<Item = &'t Row> {
+        let at = |name: &str| self.releases.iter().position(|known| known == name);
+        let number = at(release);
+        self.value.iter().filter(move |row| {
+            let after = row.since.as_deref().is_none_or(|since| at(since) <= number);
+            number.is_some() && after && row.until.as_deref().is_none_or(|until| number <= at(until))
+        })
+    }
+}
+
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Row {
     path: String,
     key: Option<String>,
@@ -30,6 +44,8 @@ struct Row {
     kind: RowType,
     #[serde(default)]
     secret: bool,
+    since: Option<String>,
+    until: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -66,7 +82,7 @@ pub struct UnsupportedVersion {
 /// The configuration key that sets a Helm path in any release, if one does.
 #[must_use]
 pub fn key_of_path(path: &str) -> Option<&'static str> {
-    TABLES.iter().flat_map(|table| &table.value).find(|row| row.path == path).and_then(|row| row.key.as_deref())
+    TABLE.value.iter().find(|row| row.path == path).and_then(|row| row.key.as_deref())
 }
 
 /// Major and minor version: `0.6` of `0.6.2-rc1`.
@@ -81,10 +97,9 @@ pub fn release_of(version: &str) -> String {
 ///
 /// When no table exists for the platform's version.
 pub fn values(settings: &Settings, machine: &Machine) -> Result<Values, UnsupportedVersion> {
-    let table = table(settings)?;
-    let mut flat: BTreeMap<String, Json> = table
-        .value
-        .iter()
+    let release = supported(settings)?;
+    let mut flat: BTreeMap<String, Json> = TABLE
+        .of(release)
         .map(|row| {
             let value = match (&row.derived, &row.key) {
                 (Some(name), _) => derived(name, settings, machine),
@@ -100,22 +115,24 @@ pub fn values(settings: &Settings, machine: &Machine) -> Result<Values, Unsuppor
     Ok(Values { flat })
 }
 
-/// Is there a table of the release that is configured?
+/// The release that is configured, when it is a supported one.
 ///
 /// # Errors
 ///
-/// When there is none.
-pub fn supported(settings: &Settings) -> Result<(), UnsupportedVersion> {
-    table(settings).map(drop)
-}
-
-fn table(settings: &Settings) -> Result<&'static Table, UnsupportedVersion> {
+/// When it is not.
+pub fn supported(settings: &Settings) -> Result<&'static str, UnsupportedVersion> {
     let version = settings.text("platform.version");
     let release = release_of(version);
-    TABLES.iter().find(|table| table.release == release).ok_or_else(|| UnsupportedVersion {
-        version: version.to_owned(),
-        supported: TABLES.iter().map(|table| table.release.clone()).collect(),
-    })
+    let known = TABLE.releases.iter().find(|known| **known == release).map(String::as_str);
+    known.ok_or_else(|| UnsupportedVersion { version: version.to_owned(), supported: TABLE.releases.clone() })
+}
+
+/// The releases in which a key becomes a value; `None`: it is no key of a value.
+#[must_use]
+pub fn releases_of_key(key: &str) -> Option<Vec<&'static str>> {
+    let has = |release: &&String| TABLE.of(release).any(|row| row.key.as_deref() == Some(key));
+    let of_a_value = TABLE.value.iter().any(|row| row.key.as_deref() == Some(key));
+    of_a_value.then(|| TABLE.releases.iter().filter(has).map(String::as_str).collect())
 }
 
 fn render(kind: RowType, value: Option<Json>) -> Json {
@@ -173,9 +190,17 @@ impl Values {
             .collect()
     }
 
+    /// Every value, as it may be shown.
+    #[must_use]
+    pub fn masked(&self) -> BTreeMap<String, Json> {
+        let hidden = |path: &str, value: &Json| value.as_str() != Some("") && is_hidden(path, value);
+        let show = |path: &str, value: &Json| if hidden(path, value) { Json::from(MASK) } else { value.clone() };
+        self.flat.iter().map(|(path, value)| (path.clone(), show(path, value))).collect()
+    }
+
     fn shown(&self, path: &str) -> Option<String> {
         self.flat.get(path).map(|value| match value {
-            value if is_secret(path) || is_login(value) => MASK.to_owned(),
+            value if is_hidden(path, value) => MASK.to_owned(),
             Json::String(text) => text.clone(),
             other => other.to_string(),
         })
@@ -186,7 +211,7 @@ impl Values {
     pub fn secrets(&self) -> Vec<String> {
         self.flat
             .iter()
-            .filter(|(path, value)| is_secret(path) || is_login(value))
+            .filter(|(path, value)| is_hidden(path, value))
             .flat_map(|(path, value)| match value {
                 Json::String(text) => vec![text.clone()],
                 Json::Array(items) => {
@@ -210,8 +235,14 @@ fn is_login(value: &Json) -> bool {
     }
 }
 
+/// A value that must not be shown. A proxy's address may hold a user alone.
+fn is_hidden(path: &str, value: &Json) -> bool {
+    let proxy = path.to_ascii_lowercase().ends_with("proxy") && value.as_str().is_some_and(|text| text.contains('@'));
+    is_secret(path) || is_login(value) || proxy
+}
+
 fn is_secret(path: &str) -> bool {
-    looks_secret(path) || TABLES.iter().flat_map(|table| &table.value).any(|row| row.secret && row.path == path)
+    looks_secret(path) || TABLE.value.iter().any(|row| row.secret && row.path == path)
 }
 
 /// One differing value, as it may be shown.
@@ -237,9 +268,13 @@ mod tests {
     use crate::config::{fragments::Fragments, keys, validate};
 
     fn settings(more: &str) -> Settings {
+        settings_of("0.6.0", more)
+    }
+
+    fn settings_of(version: &str, more: &str) -> Settings {
         let mut fragments = Fragments::default();
         let text = format!(
-            "[platform]\nversion = \"0.6.0\"\ndomain = \"10.0.0.5\"\n[registry]\nurl = \"r.org\"\nusername = \"user\"\npassword = \"Secret1\"\n{more}"
+            "[platform]\nversion = \"{version}\"\ndomain = \"10.0.0.5\"\n[registry]\nurl = \"r.org\"\nusername = \"user\"\npassword = \"Secret1\"\n{more}"
         );
         fragments.merge_text(std::path::Path::new("/x.toml"), &text).unwrap();
         validate(&fragments).unwrap().unwrap()
@@ -259,8 +294,18 @@ mod tests {
 
     #[test]
     fn the_tables_are_read_and_every_row_has_a_source() {
-        assert_eq!(TABLES.len(), 1, "a table that does not parse would be lost silently");
-        for row in TABLES.iter().flat_map(|table| &table.value) {
+        for row in &TABLE.value {
+            for release in &TABLE.releases {
+                assert_eq!(
+                    TABLE.of(release).filter(|other| other.path == row.path).count().max(1),
+                    1,
+                    "{} in {release}",
+                    row.path
+                );
+            }
+            for release in [&row.since, &row.until].into_iter().flatten() {
+                assert!(TABLE.releases.contains(release), "{}: {release}", row.path);
+            }
             if let Some(key) = &row.key {
                 assert!(keys::find(key).is_some(), "{key}");
             }
@@ -273,12 +318,52 @@ mod tests {
 
     #[test]
     fn every_key_that_redeploys_reaches_a_value_or_the_chart() {
-        let reached = |key: &str| TABLES.iter().flat_map(|table| &table.value).any(|row| row.key.as_deref() == Some(key));
+        let reached = |key: &str| TABLE.value.iter().any(|row| row.key.as_deref() == Some(key));
         for key in keys::KEYS.iter().filter(|key| key.effect == keys::Effect::Redeploy) {
             let of_the_chart =
                 ["platform.version", "deployment.chart_path"].contains(&key.path) || key.path.ends_with("password_file");
             assert!(reached(key.path) || of_the_chart, "{}", key.path);
         }
+    }
+
+    #[test]
+    fn each_release_has_its_values_and_types() {
+        let of = |version: &str, path: &str| values(&settings_of(version, ""), &machine()).unwrap().get(path).cloned();
+        for (path, first, last) in [
+            ("global.jobs_namespace", "0.2", "0.3"),
+            ("global.enable_nfs", "0.2", "0.5"),
+            ("global.http_proxy", "0.2", "0.4"),
+            ("global.instance_name", "0.4", "0.6"),
+            ("global.pacs_memory_limit", "0.4", "0.6"),
+            ("global.smtp_host", "0.4", "0.6"),
+            ("global.internalCidrs", "0.5", "0.6"),
+            ("squid-proxy.upstreamHttpProxy", "0.5", "0.6"),
+            ("global.volume_slow_data", "0.6", "0.6"),
+            ("global.hostname", "0.2", "0.6"),
+        ] {
+            for release in ["0.2", "0.3", "0.4", "0.5", "0.6"] {
+                let there = of(&format!("{release}.1"), path).is_some();
+                assert_eq!(there, (first..=last).contains(&release), "{path} in {release}");
+            }
+        }
+        assert_eq!(of("0.3.0", "global.dev_mode"), Some(Json::from("true")), "a string up to 0.3");
+        assert_eq!(of("0.4.0", "global.dev_mode"), Some(Json::from(true)));
+        assert_eq!(of("0.3.0", "global.gpu_support"), Some(Json::from("false")));
+        assert_eq!(releases_of_key("deployment.enable_nfs").unwrap(), ["0.2", "0.3", "0.4", "0.5"]);
+        assert_eq!(releases_of_key("agent.settle"), None);
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        let more = "[deployment]\nhttp_proxy = \"http://token@proxy:3128\"\n[values]\n\"site.hosts\" = [\"a\", \"https://u:p@b\"]\n\"site.mail\" = \"a@b.org\"\n";
+        let shown = values(&settings(more), &machine()).unwrap().masked();
+        for path in
+            ["global.credentials_registry_password", "global.oidc_client_secret", "squid-proxy.upstreamHttpProxy", "site.hosts"]
+        {
+            assert_eq!(shown[path], Json::from(MASK), "{path}");
+        }
+        assert_eq!(shown["global.smtp_password"], Json::from(""), "that there is none is no secret");
+        assert_eq!((&shown["site.mail"], &shown["global.hostname"]), (&Json::from("a@b.org"), &Json::from("10.0.0.5")));
     }
 
     #[test]
@@ -325,7 +410,7 @@ mod tests {
         let settings = validate(&fragments).unwrap().unwrap();
         assert_eq!(
             values(&settings, &machine()).unwrap_err().to_string(),
-            "version 9.1.0 of the platform is not supported, expected one of the releases 0.6"
+            "version 9.1.0 of the platform is not supported, expected one of the releases 0.2, 0.3, 0.4, 0.5, 0.6"
         );
     }
 }

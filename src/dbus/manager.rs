@@ -94,6 +94,16 @@ impl Manager {
         self.ask(|reply| Request::Plan { reply }).await
     }
 
+    /// The values that Helm would be given for what is configured, as a JSON document: path
+    /// to value, secrets masked. Those that depend on the machine are of the machine of the
+    /// deployment that runs; a new one takes this one's.
+    /// Errors: NotConfigured, Blocked.
+    #[zbus(out_args("document"))]
+    async fn values(&self, options: Options) -> Result<String, CallError> {
+        finish(&options, &[])?;
+        Ok(self.ask(|reply| Request::Values { reply }).await??)
+    }
+
     /// Deploys what is configured. Returns the job at once; a deployment that runs
     /// already and does the same is returned. Options: reason (s), again (b): also
     /// when nothing differs, now (b): also outside of the maintenance windows,

@@ -13,6 +13,8 @@ use zbus::{OwnedObjectPath, Variant};
 pub trait Manager {
     /// Everything that is published, as JSON.
     fn describe(&self) -> zbus::Result<String>;
+    /// The values for Helm, masked, as JSON.
+    fn values(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<String>;
     /// What would be done, as JSON.
     fn plan(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<String>;
     /// Deploys.

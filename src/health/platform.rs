@@ -63,18 +63,19 @@ impl Ownership {
     }
 
     /// Is it a namespace in which workflows run: one of a project, or of jobs?
-    fn is_of_workflows(&self, namespace: &str) -> bool {
+    fn is_of_workflows(&self, namespace: &str, jobs: Option<&str>) -> bool {
         let name = match self.instance_uid.as_str() {
             "" => Some(namespace),
             uid => namespace.strip_prefix(uid).and_then(|rest| rest.strip_prefix('-')),
         };
-        name.is_some_and(|name| name == "jobs" || name.starts_with("project-"))
+        jobs == Some(namespace) || name.is_some_and(|name| name == "jobs" || name.starts_with("project-"))
     }
 
     /// Pods of workflows that have not ended: in the namespaces of projects and jobs,
-    /// and not of a workload that a release of the platform brings.
+    /// and not of a workload that a release of the platform brings. `jobs`: the namespace of
+    /// jobs, in releases that have one.
     #[must_use]
-    pub fn workflows<'c>(&self, cluster: &'c ClusterView) -> Vec<&'c Pod> {
+    pub fn workflows<'c>(&self, cluster: &'c ClusterView, jobs: Option<&str>) -> Vec<&'c Pod> {
         let brought: BTreeSet<&ObjectId> =
             self.releases(cluster).into_iter().flat_map(|release| &release.objects).map(|object| &object.id).collect();
         let of_a_workload = |pod: &Pod| {
@@ -84,7 +85,9 @@ impl Ownership {
             .pods
             .values()
             .map(AsRef::as_ref)
-            .filter(|pod| pod.active && pod.deleting.is_none() && self.is_of_workflows(&pod.namespace) && !of_a_workload(pod))
+            .filter(|pod| {
+                pod.active && pod.deleting.is_none() && self.is_of_workflows(&pod.namespace, jobs) && !of_a_workload(pod)
+            })
             .collect()
     }
 

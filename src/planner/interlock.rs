@@ -143,10 +143,13 @@ pub fn other_release<'d>(directory: &'d Directory, version: &str) -> Option<&'d 
 
 /// Is the data that lies there of the same release (major.minor) as what is to be
 /// deployed? Another release's data wants a migration, which a person decides; an
-/// older release would corrupt it. `None`: nothing says what the data is of.
+/// older release would corrupt it. `deployed`: the version that was deployed last. `None`:
+/// nothing says what the data is of.
 #[must_use]
-pub fn version(settings: &Settings, directory: &Directory) -> Option<Verdict> {
-    let found = directory.version.as_deref()?;
+pub fn version(settings: &Settings, directory: &Directory, deployed: Option<&str>) -> Option<Verdict> {
+    // Before 0.5.3 Kaapana wrote no version: what was deployed onto it says it as well.
+    let used = directory.empty != Some(true);
+    let found = directory.version.as_deref().or(deployed.filter(|_| used))?;
     let (wanted, path) = (settings.text("platform.version"), directory.path.display());
     if release_of(found) == release_of(wanted) {
         return Some(Verdict::good(format!("the data under {path} is of version {found}")));

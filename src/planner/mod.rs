@@ -91,7 +91,10 @@ impl Inputs<'_> {
     #[must_use]
     pub fn workflows(&self) -> Vec<String> {
         let (Some(cluster), Some(ownership)) = (self.snapshot.cluster.fresh(), self.ownership()) else { return Vec::new() };
-        ownership.workflows(cluster).into_iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect()
+        // Of what runs, which an edit may have left behind.
+        let deployed = self.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
+        let jobs = deployed.or(self.ledger.settings.as_ref()).and_then(Settings::jobs_namespace);
+        ownership.workflows(cluster, jobs.as_deref()).into_iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect()
     }
 
     /// The node the platform runs on: the only one, or the one of this machine's name.

@@ -296,7 +296,7 @@ fn disks(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
         list.verdict(&id("identity"), Severity::Critical, interlock::identity(inputs.ledger, directory, cluster));
         list.verdict(&id("writable"), Severity::Critical, interlock::writable(directory));
         if name == "fast"
-            && let Some(verdict) = interlock::version(settings, directory)
+            && let Some(verdict) = interlock::version(settings, directory, last_version(inputs))
         {
             list.verdict("disk.fast.version", Severity::Critical, verdict);
         }
@@ -336,6 +336,14 @@ fn gpu(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
         }
         _ => list.add(id, Severity::Info, Status::True, reason, text, ""),
     }
+}
+
+/// The version of what was deployed last.
+fn last_version<'l>(inputs: &Inputs<'l>) -> Option<&'l str> {
+    let settings = |deployed: &'l crate::ledger::Deployed| deployed.settings.as_ref();
+    let last =
+        inputs.ledger.deployed.as_ref().and_then(settings).or_else(|| inputs.ledger.previous.as_ref().and_then(settings))?;
+    Some(last.text("platform.version"))
 }
 
 fn chart(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {

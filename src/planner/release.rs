@@ -6,7 +6,7 @@ use super::failure::{Retry, failure_hold, failure_of, go_back, retry};
 use super::step::{Hold, Plan, Step};
 use super::{Inputs, preflight};
 use crate::config::derived::Machine;
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, same_identity};
 use crate::config::values::{self, UnsupportedVersion};
 use crate::config::window;
 use crate::health::Level;
@@ -427,7 +427,7 @@ fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
     let same = |settings: &&Settings| {
         let last = inputs.ledger.deployed.as_ref();
         last.is_some_and(|last| {
-            !last.partial && last.ownership == Ownership::of(settings) && last.identity == settings.identity()
+            !last.partial && last.ownership == Ownership::of(settings) && same_identity(&last.identity, &settings.identity())
         })
     };
     let upgrades = settings.filter(same).is_some_and(|settings| settings.text("deployment.strategy") == "upgrade");

@@ -27,14 +27,14 @@ fn no_secret_is_left_anywhere() {
     let units = node.ok(
         "systemctl show '*' 2>/dev/null; systemctl show kaapana-agent 'kaapana-job-*'; cat /run/systemd/transient/* 2>/dev/null",
     );
-    let bus = node.ok("busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager Describe; kaapanactl status --json; kaapanactl plan; ps -ef; cat /proc/*/environ | tr '\\0' '\\n'");
+    let bus = node.ok("busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager Describe; kaapanactl status --json; kaapanactl plan; kaapanactl values; kaapanactl values --json; ps -ef; cat /proc/*/environ | tr '\\0' '\\n'");
     node.open_gate("install");
     node.wait_healthy(1);
     // A change of a secret, so that it is in a diff; then a refusal, so that it is in an error.
     node.ok("kaapanactl pause test");
     node.configure(&text.replace("PlantedMinio1", "PlantedMinio2"));
     node.wait_hold("Paused");
-    let plan = node.ok("kaapanactl plan; kaapanactl plan --json");
+    let plan = node.ok("kaapanactl plan; kaapanactl plan --json; kaapanactl values");
     assert!(plan.contains("global.credentials_minio_password: ******** -> ********"), "{plan}");
     node.configure(&text.replace("PlantedMinio1", "#PlantedMinio3"));
     node.wait("the refusal", super::harness::MOMENT, |p| !p.config_error.is_empty());

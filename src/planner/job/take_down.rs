@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 use super::{act, after, cluster, count, deadline, few, past, phase, wait};
+use crate::config::settings::same_identity;
 use crate::health::Level;
 use crate::ledger::{Cause, Job, JobKind, Stage, TakeDown, Unfinished};
 use crate::planner::{Inputs, Plan, Step, release};
@@ -197,7 +198,7 @@ fn upgrade(inputs: &Inputs<'_>, job: &Job, present: &[&Release]) -> Option<Plan>
     let deployed = inputs.ledger.deployed.as_ref()?;
     let wanted = job.kind == JobKind::Deploy && job.settings.text("deployment.strategy") == "upgrade";
     let same = deployed.ownership == crate::health::platform::Ownership::of(&job.settings)
-        && deployed.identity == job.settings.identity();
+        && same_identity(&deployed.identity, &job.settings.identity());
     let root = present.iter().find(|release| deployed.ownership.is_root(release))?;
     if super::way_back::refused(inputs, job).is_some() {
         return None;
