@@ -353,7 +353,7 @@ fn log_changes(before: &Published, now: &Published) {
         }
         let level = match (condition.status, condition.severity) {
             (Status::False, Severity::Critical) => tracing::Level::ERROR,
-            (Status::False, _) => tracing::Level::WARN,
+            (Status::False, Severity::Warning) => tracing::Level::WARN,
             _ => tracing::Level::INFO,
         };
         at!(

@@ -7,7 +7,7 @@
 
 use crate::config::settings::{Auto, Settings};
 use crate::config::values::release_of;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Stage};
 use crate::state::{ClusterView, Directory, DiskIdentity, Status};
 
 /// What a rule says of a directory.
@@ -85,7 +85,15 @@ pub fn identity(ledger: &Ledger, directory: &Directory, cluster: Option<&Cluster
         };
     };
     let held = volumes_below(cluster, directory);
-    if held > 0 && (!directory.exists || directory.empty == Some(true)) {
+    let empty = !directory.exists || directory.empty == Some(true);
+    // Volumes of a first deployment are seen before what it writes into them; it is looked
+    // at closely before helm and after the job.
+    let filling =
+        ledger.job.as_ref().is_some_and(|job| job.stage == Stage::Follow || (job.stage == Stage::Install && job.step.is_some()));
+    if held > 0 && empty && filling && !ledger.disks.contains_key(&directory.path) {
+        return Verdict::unknown("BeingFilled", format!("{path} is being filled by the deployment that runs"));
+    }
+    if held > 0 && empty {
         return Verdict::bad(
             "DataMissing",
             format!("{path} is empty and the cluster has {held} volumes in it"),

@@ -420,7 +420,14 @@ fn platform(inputs: &Inputs<'_>, health: Option<&PlatformHealth>, list: &mut Lis
                 .collect();
             let more = health.findings.len().saturating_sub(5);
             let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-            list.add(id, Severity::Info, Status::False, reason, format!("{counts}; {}{more}", shown.join("; ")), "");
+            list.add(
+                id,
+                Severity::Info,
+                Status::False,
+                reason,
+                format!("{}{more}", [vec![counts], shown].concat().join("; ")),
+                "",
+            );
         }
     }
 }
