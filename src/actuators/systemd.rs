@@ -147,7 +147,8 @@ impl Ends {
 }
 
 /// The same, as long as it takes: what may still run helm must be gone before anything
-/// else is begun. A process that hangs in the kernel is not gone, whatever it was told.
+/// else is begun. What systemd gives up after its last SIGKILL, since it hangs in the
+/// kernel, is given up here, too.
 pub async fn forget_for_sure(connection: &Connection, unit: &str) {
     while let Err(fault) = forget(connection, unit).await {
         let error = crate::error::chain(&fault);
