@@ -22,7 +22,7 @@
 //! * [`actuators`]: alone change things. What takes long runs in transient units
 //!   ([`job_step`]), so that the agent can be killed or upgraded meanwhile.
 //! * [`command`]: the one place that starts processes. [`systemd`]: its D-Bus interface.
-//!   [`runtime`]: the container runtime's interface.
+//!   [`runtime`]: the container runtime's interface. [`registry`]: where charts come from.
 //! * [`dbus`]: the interface `ai.kaapana.Agent1`. [`cli`]: `kaapanactl`, its client.
 //! * [`telemetry`], [`service`]: what the journal and systemd are told.
 //! * [`paths`]: every path, movable for tests. [`error`]: how errors are told.
@@ -46,6 +46,7 @@ pub mod job_step;
 pub mod ledger;
 pub mod paths;
 pub mod planner;
+pub mod registry;
 pub mod runtime;
 pub mod sensors;
 pub mod service;

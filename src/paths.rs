@@ -11,6 +11,8 @@ pub struct Paths {
     pub config: Directories,
     /// The agent's state, mode 0700.
     pub state: PathBuf,
+    /// What can be fetched again, mode 0700.
+    pub cache: PathBuf,
     /// MicroK8s' credentials file.
     pub kubeconfig: PathBuf,
     /// Where a helm binary may be, best first. Snap's wrappers do not work under
@@ -39,6 +41,7 @@ impl Paths {
         Self {
             config: Directories::below(root),
             state: root.join("var/lib/kaapana-agent"),
+            cache: root.join("var/cache/kaapana-agent"),
             kubeconfig: root.join("var/snap/microk8s/current/credentials/client.config"),
             helm: ["snap/microk8s/current/bin/helm", "snap/microk8s/current/helm", "snap/helm/current/helm"]
                 .iter()
@@ -73,6 +76,12 @@ impl Paths {
     #[must_use]
     pub fn step(&self, unit: &str) -> PathBuf {
         self.state.join("steps").join(unit)
+    }
+
+    /// Folder of the charts that were pulled, by digest.
+    #[must_use]
+    pub fn charts(&self) -> PathBuf {
+        self.cache.join("charts")
     }
 
     /// Folder helm keeps its own files in.

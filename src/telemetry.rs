@@ -27,6 +27,8 @@ pub mod id {
     pub const CONFIG_REFUSED: &str = "fdfd63be6c0f458f960cddf72fe354e0";
     /// A job was accepted.
     pub const JOB_ACCEPTED: &str = "059c4cf631fd4af2b842e5f7c3a14360";
+    /// What somebody else deployed was taken over.
+    pub const ADOPTED: &str = "c3fa6a0d9a4b4a0d8e3b5f0e6a7c1d92";
     /// A step of a job was started.
     pub const JOB_STEP: &str = "836d4c24e9ab4476a929d384f179f84e";
     /// A job is done.

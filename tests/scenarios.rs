@@ -17,8 +17,9 @@ use kaapana_agent::ledger::{Desired, Intent, JobFailure, JobKind, Ledger, Pause,
 use kaapana_agent::planner::preflight::UNITS;
 use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::state::{
-    ApiState, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Gpu, ManifestObject, Node, ObjectId, Observed,
-    Page, Pod, Release, Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState, Volume, Workload,
+    ApiState, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Gpu, ManifestObject, Node, ObjectId,
+    Observed, Page, Pod, RegistryHosting, Release, Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState,
+    Volume, Workload,
 };
 
 struct Story {
@@ -30,6 +31,7 @@ struct Story {
     /// Images of the chart, and those the container runtime has.
     images: Vec<String>,
     present: Vec<String>,
+    brings_registry_hosting: bool,
     now: Timestamp,
     out: String,
 }
@@ -66,6 +68,7 @@ impl Story {
             wants: vec!["apps/v1/Deployment".into()],
             images: vec![],
             present: vec![],
+            brings_registry_hosting: false,
             now: "2026-11-23T10:00:00Z".parse().unwrap(),
             out: String::new(),
         }
@@ -166,6 +169,8 @@ impl Story {
                     machine,
                     kinds: self.wants.clone(),
                     images: self.images.clone(),
+                    registry_hosting: self.brings_registry_hosting,
+                    aside: None,
                     missing_images: self.images.iter().filter(|image| !self.present.contains(image)).cloned().collect(),
                 });
             }
@@ -198,6 +203,16 @@ impl Story {
                 node.role = Some("storage".into());
                 self.see();
             }
+            Step::ConfigureDns { corefile } => {
+                self.view.dns = Some(Arc::new(Dns { corefile, restart_due: false }));
+                self.ledger.arranged("configure-dns");
+                self.see();
+            }
+            Step::RemoveRegistryHosting { .. } => {
+                self.view.registry_hosting = None;
+                self.ledger.arranged("remove-registry-hosting");
+                self.see();
+            }
             Step::CloseStep { result } => drop(self.ledger.close_unit(result.success(), "", now)),
             Step::ForgetStep => self.ledger.forget_unit(now),
             Step::Advance { stage } => self.ledger.advance(stage, now),
@@ -208,6 +223,12 @@ impl Story {
                 let report = if reason.is_empty() { message.clone() } else { String::new() };
                 let failure = JobFailure::of(result, reason, message, tail, cause);
                 self.ledger.finish_job(result, failure, report, now);
+            }
+            Step::Adopt => {
+                let settings = self.ledger.settings.clone().unwrap();
+                let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now };
+                let adoption = planner::adoption::look(&inputs, &settings).unwrap().unwrap();
+                self.ledger.adopt(adoption.deployed);
             }
             Step::MarkDisk { path } => {
                 let seen = if path == self.disks.fast.path { &mut self.disks.fast } else { &mut self.disks.slow };
@@ -260,6 +281,7 @@ impl Story {
             objects,
             hooks: vec![],
             namespaces: vec![],
+            values: None,
             readable: true,
         };
         self.view.releases.insert((namespace.into(), name.into()), Arc::new(release));
@@ -387,6 +409,29 @@ impl Story {
                     self.view.volumes.insert(name, Arc::new(volume));
                 }
                 self.see();
+            }
+            // dns there|TEXT: the Corefile, line ends as ';'.
+            "dns" => {
+                let text = if words[1] == "there" {
+                    ".:53 {;    errors;    kubernetes cluster.local {;    };};".into()
+                } else {
+                    rest(1)
+                };
+                self.view.dns = Some(Arc::new(Dns { corefile: text.replace(';', "\n"), restart_due: false }));
+                self.see();
+            }
+            // hosting none|NAMESPACE/RELEASE: kube-public/local-registry-hosting is there, and whose.
+            "hosting" => {
+                let release = words[1].split_once('/').map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+                self.view.registry_hosting = Some(Arc::new(RegistryHosting { uid: "hosting".into(), release }));
+                self.see();
+            }
+            "brings-hosting" => self.brings_registry_hosting = true,
+            "show-dns" => {
+                let text = self.view.dns.as_ref().map(|dns| dns.corefile.clone()).unwrap_or_default();
+                for line in text.lines() {
+                    writeln!(self.out, "  | {line}").unwrap();
+                }
             }
             // claim RELEASE NAME erased|retained: it goes with the release, and its data with it or not.
             "claim" => {

@@ -1,12 +1,14 @@
 //! Changes of the cluster that are not helm's.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Endpoints, Node, PersistentVolume, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Node, PersistentVolume, Pod};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 
 use super::ActionError;
 use crate::paths::Paths;
 use crate::sensors::api::connect;
+use crate::sensors::cluster::RESTART_DUE;
 use crate::state::ObjectId;
 
 /// Puts `kaapana.io/node=storage` on a node, which the charts select by.
@@ -65,6 +67,56 @@ pub async fn retain_volumes(paths: &Paths, job: u32, volumes: &[(String, String)
                     "the volume {name} ({path}) outlives its claim, which its release does not keep"
                 );
             }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the Corefile and restarts CoreDNS. That a restart is due stands on the
+/// ConfigMap until it was made, so that being interrupted between the two leaves a trace.
+///
+/// # Errors
+///
+/// When the API server does not take it.
+pub async fn configure_dns(paths: &Paths, job: u32, corefile: &str) -> Result<(), ActionError> {
+    let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
+    let failed = |error: kube::Error| ActionError::node("DnsNotConfigured", &error);
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), "kube-system");
+    let merge = PatchParams::default();
+    let patch = serde_json::json!({"metadata": {"annotations": {RESTART_DUE: "true"}}, "data": {"Corefile": corefile}});
+    maps.patch("coredns", &merge, &Patch::Merge(&patch)).await.map_err(failed)?;
+    crate::fault::point("between", "configure-dns");
+    match Api::<Deployment>::namespaced(client, "kube-system").restart("coredns").await {
+        // Somebody runs it in another way: it reads its file again by itself.
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(error) => return Err(failed(error)),
+        Ok(_) => {}
+    }
+    let patch = serde_json::json!({"metadata": {"annotations": {RESTART_DUE: null}}});
+    maps.patch("coredns", &merge, &Patch::Merge(&patch)).await.map_err(failed)?;
+    tracing::info!(job, "CoreDNS resolves the platform's name: kube-system/coredns was changed and restarted");
+    Ok(())
+}
+
+/// Deletes `kube-public/local-registry-hosting` while it is the one of that uid. It only
+/// documents a registry; what it said goes into the journal.
+///
+/// # Errors
+///
+/// When the API server does not take it.
+pub async fn remove_registry_hosting(paths: &Paths, job: u32, uid: &str) -> Result<(), ActionError> {
+    let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
+    let failed = |error: kube::Error| ActionError::node("RegistryHostingNotRemoved", &error);
+    let maps = Api::<ConfigMap>::namespaced(client, "kube-public");
+    let name = "local-registry-hosting";
+    let Some(found) = maps.get_opt(name).await.map_err(failed)? else { return Ok(()) };
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    match maps.delete(name, &DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }).await {
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+        Err(error) => return Err(failed(error)),
+        Ok(_) => {
+            let said = found.data.unwrap_or_default().into_values().collect::<Vec<_>>().join(" ");
+            tracing::warn!(job, said, "kube-public/{name}, which no release owns, made way for the chart's; it said: {said}");
         }
     }
     Ok(())

@@ -26,14 +26,11 @@ use crate::state::Chart;
 /// How long helm may take to render a chart.
 const RENDER_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long helm may take to pull a chart.
-const PULL_LIMIT: Duration = Duration::from_secs(300);
-
 /// The largest manifest, in bytes.
 const MANIFEST_CAP: usize = 64 * 1024 * 1024;
 
 /// Makes a folder of mode 0700 and its parents.
-fn make_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
@@ -75,15 +72,42 @@ pub async fn prepare(
     let file = folder.join("chart.tgz");
     match source {
         Chart::File { path, .. } => copy_chart(path, &file).await?,
-        Chart::Registry { reference, version } => pull(paths, helm, settings, &folder, reference, version, &redactor).await?,
+        Chart::Registry { version, .. } => super::pull::chart(paths, settings, version, &file, &redactor).await?,
     }
     check_chart(settings, source, &file).await?;
     let digest = digest(&file).await?;
     write_private(&values_file(&file), &serde_json::to_vec(&values.nested()).unwrap_or_default()).map_err(state)?;
     let manifest = render(paths, helm, settings, &file, &values_file(&file), api_version, &redactor).await?;
     let (kinds, images) = requirements(&manifest);
+    let registry_hosting = brings_registry_hosting(&manifest);
     let missing_images = super::images::missing(paths, &images).await?;
-    Ok(Prepared { chart_digest: digest, chart_file: file, values, machine, kinds, images, missing_images })
+    Ok(Prepared {
+        chart_digest: digest,
+        chart_file: file,
+        values,
+        machine,
+        kinds,
+        images,
+        registry_hosting,
+        missing_images,
+        aside: None,
+    })
+}
+
+/// Puts a chart aside, with the values of what was taken over and runs with it: the way
+/// back, in the folder of no job.
+///
+/// # Errors
+///
+/// When the disk does not take the files.
+pub async fn put_aside(paths: &Paths, chart: &Path, values: &Values) -> Result<PathBuf, ActionError> {
+    let state = |error: std::io::Error| ActionError::node("StateNotWritable", &error);
+    let folder = paths.deployment(0);
+    make_folder(&folder).map_err(state)?;
+    let file = folder.join("chart.tgz");
+    copy_chart(chart, &file).await?;
+    write_private(&values_file(&file), &serde_json::to_vec(&values.nested()).unwrap_or_default()).map_err(state)?;
+    Ok(file)
 }
 
 async fn copy_chart(from: &Path, to: &Path) -> Result<(), ActionError> {
@@ -119,52 +143,6 @@ async fn digest(file: &Path) -> Result<String, ActionError> {
         .await
         .unwrap_or_else(|error| Err(std::io::Error::other(error)))
         .map_err(|error| ActionError::node("StateNotReadable", &error))
-}
-
-/// Pulls the chart. Credentials reach helm in a file of mode 0600 that is removed.
-async fn pull(
-    paths: &Paths,
-    helm: &Path,
-    settings: &Settings,
-    folder: &Path,
-    reference: &str,
-    version: &str,
-    redactor: &Redactor,
-) -> Result<(), ActionError> {
-    let state = |error: std::io::Error| ActionError::node("StateNotWritable", &error);
-    let login = folder.join("registry.json");
-    let host = settings.text("registry.url").split('/').next().unwrap_or_default();
-    let auth = match (settings.text("registry.username"), settings.text("registry.password")) {
-        ("", _) => serde_json::json!({}),
-        (username, password) => serde_json::json!({"auths": {host: {"username": username, "password": password}}}),
-    };
-    write_private(&login, auth.to_string().as_bytes()).map_err(state)?;
-    let pulled = folder.join("pulled");
-    make_folder(&pulled).map_err(state)?;
-    let arguments = vec![
-        "pull".into(),
-        reference.into(),
-        "--version".into(),
-        version.into(),
-        "--destination".into(),
-        pulled.clone().into_os_string(),
-        "--registry-config".into(),
-        login.clone().into_os_string(),
-    ];
-    let outcome = run(&invocation(paths, helm, arguments, PULL_LIMIT), redactor, false, |_| {}).await;
-    std::fs::remove_file(&login).map_err(state)?;
-    let outcome = outcome.map_err(|error| ActionError::node("HelmNotStarted", &error))?;
-    if !outcome.success() {
-        let last = outcome.tail.last().cloned().unwrap_or_default();
-        return Err(ActionError {
-            reason: "ChartNotPulled",
-            message: format!("{reference}:{version} cannot be pulled: {last}"),
-            tail: outcome.tail,
-            cause: Cause::Registry,
-        });
-    }
-    let archive = pulled.join(format!("{}-{version}.tgz", settings.release_name()));
-    std::fs::rename(&archive, folder.join("chart.tgz")).map_err(state)
 }
 
 fn invocation(paths: &Paths, helm: &Path, arguments: Vec<std::ffi::OsString>, limit: Duration) -> Invocation {
@@ -234,6 +212,11 @@ pub fn requirements(manifest: &str) -> (Vec<String>, Vec<String>) {
         collect_images(spec, &mut images);
     }
     (kinds.difference(&defined).cloned().collect(), images.into_iter().collect())
+}
+
+/// Is `kube-public/local-registry-hosting` in the manifest?
+fn brings_registry_hosting(manifest: &str) -> bool {
+    manifest_entries(manifest).iter().any(|entry| entry.kind == "ConfigMap" && entry.metadata.name == "local-registry-hosting")
 }
 
 fn collect_images(value: &Json, images: &mut BTreeSet<String>) {

@@ -3,6 +3,7 @@
 //! * [`helm`]: brings a chart in hand, orders an installation or an uninstallation;
 //! * [`systemd`]: starts and forgets transient units;
 //! * [`cluster`]: the node's label, pods that are deleted by force;
+//! * [`pull`]: a chart from the registry, or from what was pulled before; [`chart`]: is it the one meant?
 //! * [`images`]: asks the container runtime for images, and has it pull them;
 //! * [`disk`]: the marker in a data directory;
 //! * [`site_program`]: orders the site's own program before a take-down;
@@ -16,6 +17,7 @@ pub mod disk;
 pub mod helm;
 pub mod images;
 pub mod inhibitor;
+pub mod pull;
 pub mod site_program;
 pub mod systemd;
 

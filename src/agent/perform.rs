@@ -39,6 +39,8 @@ pub enum Outcome {
     Forgotten,
     /// The node has its label, or not.
     Labelled(Result<(), ActionError>),
+    /// The cluster around the releases was changed, or not.
+    Arranged(Result<&'static str, ActionError>),
     /// A disk was marked, as far as it could be.
     Marked {
         /// The data directory.
@@ -61,6 +63,7 @@ impl Agent {
     }
 
     fn carry_out(&mut self, step: Step) -> bool {
+        let name = step.name();
         match step {
             Step::StartJob { kind, reason } => self.start_job(kind, reason),
             Step::Prepare => self.begin_prepare(),
@@ -110,6 +113,18 @@ impl Agent {
                 self.act(async move { Outcome::Labelled(cluster::label_node(&paths, &node).await) });
                 false
             }
+            Step::ConfigureDns { corefile } => {
+                let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
+                self.act(async move { Outcome::Arranged(cluster::configure_dns(&paths, job, &corefile).await.map(|()| name)) });
+                false
+            }
+            Step::RemoveRegistryHosting { uid } => {
+                let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
+                self.act(
+                    async move { Outcome::Arranged(cluster::remove_registry_hosting(&paths, job, &uid).await.map(|()| name)) },
+                );
+                false
+            }
             Step::CloseStep { result } => self.close_step(result.success()),
             Step::ForgetStep => self.forget_step(),
             Step::Advance { stage } => {
@@ -124,6 +139,7 @@ impl Agent {
                 let failure = JobFailure::of(result, reason, message, tail, cause);
                 self.finish_job(result, failure, report)
             }
+            Step::Adopt => self.adopt(None).is_ok(),
             Step::MarkDisk { path } => self.begin_mark(path),
         }
     }
@@ -132,7 +148,7 @@ impl Agent {
     pub(super) fn note(&mut self, outcome: Result<Outcome, tokio::task::JoinError>) {
         match outcome {
             Ok(Outcome::Prepared(Ok(prepared))) => {
-                self.change_job(|job| job.prepared = Some(*prepared));
+                self.commit(|ledger| ledger.prepared(*prepared)).ok();
             }
             Ok(Outcome::ImagePulled(image, Ok(()))) => {
                 let now = self.now();
@@ -156,6 +172,7 @@ impl Agent {
             Ok(
                 Outcome::Prepared(Err(fault))
                 | Outcome::Labelled(Err(fault))
+                | Outcome::Arranged(Err(fault))
                 | Outcome::ImagePulled(_, Err(fault))
                 | Outcome::HooksDeleted(Err(fault))
                 | Outcome::VolumesRetained(Err(fault))
@@ -173,6 +190,9 @@ impl Agent {
             Ok(Outcome::PodsDeleted(Ok(pods))) => {
                 let now = self.now();
                 self.commit(|ledger| ledger.pods_deleted(pods.into_iter().map(|(_, _, uid)| uid), now)).ok();
+            }
+            Ok(Outcome::Arranged(Ok(what))) => {
+                self.commit(|ledger| ledger.arranged(what)).ok();
             }
             Ok(Outcome::Labelled(Ok(()))) => {
                 self.change_job(|job| job.labelled = true);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::Agent;
 use super::perform::{ACTION_LIMIT, Outcome};
 use crate::actuators::{ActionError, cluster, disk, helm, images};
+use crate::config::Settings;
 use crate::config::derived::Machine;
 use crate::config::values::hex;
-use crate::ledger::{Cause, Intent, JobResult};
+use crate::ledger::{Cause, Deployed, Intent, JobResult};
 use crate::planner::Inputs;
 use crate::state::{Gpu, Node};
 
@@ -53,6 +54,15 @@ impl Agent {
             }
         }
         let machine = self.machine(node, secret);
+        // The same chart is the way back to what was taken over without one.
+        let same = |deployed: &&Deployed| {
+            let version = |settings: &Settings| settings.text("platform.version").to_owned();
+            deployed.adopted.is_some()
+                && !deployed.is_in_hand()
+                && deployed.settings.as_ref().map(version) == Some(version(&job.settings))
+                && deployed.ownership.root == job.settings.release_name()
+        };
+        let adopted = self.ledger.deployed.as_ref().filter(same).map(|deployed| deployed.values.clone());
         let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
         self.act(async move {
@@ -63,7 +73,14 @@ impl Agent {
                 }
             }
             let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
-            Outcome::Prepared(helm::prepare(&paths, &helm, &job, &chart, machine, &version).await.map(Box::new))
+            let prepared = async {
+                let mut prepared = helm::prepare(&paths, &helm, &job, &chart, machine, &version).await?;
+                if let Some(values) = adopted {
+                    prepared.aside = Some(helm::put_aside(&paths, &prepared.chart_file, &values).await?);
+                }
+                Ok(Box::new(prepared))
+            };
+            Outcome::Prepared(prepared.await)
         });
         false
     }

@@ -11,6 +11,7 @@ use crate::config::keys::{self, Effect};
 use crate::config::values;
 use crate::error;
 use crate::ledger::{Desired, Job, JobKind, Ledger, Pause};
+use crate::planner::adoption::{self, Adoption};
 use crate::planner::{Hold, preflight, release};
 use crate::state::Status;
 use crate::telemetry::id;
@@ -68,6 +69,13 @@ pub enum Request {
     Reload {
         /// The answer.
         reply: ReloadReply,
+    },
+    /// Take over what somebody else deployed, as it is; answers with a sentence.
+    Adopt {
+        /// Who asks.
+        requester: Requester,
+        /// The answer.
+        reply: oneshot::Sender<Result<String, Refusal>>,
     },
     /// Show the values that Helm would be given; answers with a JSON document.
     Values {
@@ -200,6 +208,9 @@ impl Agent {
             Request::Reload { reply } => {
                 self.reload_waiters.push(reply);
                 self.read_config();
+            }
+            Request::Adopt { requester, reply } => {
+                reply.send(self.accept_adopt(&requester)).ok();
             }
             Request::Values { reply } => {
                 reply.send(self.values_document()).ok();
@@ -388,6 +399,52 @@ impl Agent {
         Ok(means)
     }
 
+    fn accept_adopt(&mut self, requester: &Requester) -> Result<String, Refusal> {
+        if self.ledger.settings.is_none() {
+            return Err(Refusal::NotConfigured);
+        }
+        if let Some(job) = &self.ledger.job {
+            return Err(conflict(job));
+        }
+        if self.ledger.deployed.is_some() {
+            return Err(Refusal::NothingToDo("what is deployed is the agent's already".into()));
+        }
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let holds = adoption::holds(&preflight::conditions(&inputs, inputs.health().as_ref()));
+        if !holds.is_empty() {
+            return Err(blocked(&holds));
+        }
+        self.adopt(Some(requester))
+    }
+
+    /// Takes over what is deployed, as it is. `None`: by itself, since nothing differs.
+    pub(super) fn adopt(&mut self, requester: Option<&Requester>) -> Result<String, Refusal> {
+        let Some(settings) = self.ledger.settings.clone() else { return Err(Refusal::NotConfigured) };
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let found = adoption::look(&inputs, &settings).map_err(|hold| blocked(&[hold]))?;
+        let Some(Adoption { deployed, differences }) = found else {
+            return Err(Refusal::NothingToDo("nothing is deployed that could be taken over".into()));
+        };
+        let release = format!("{}/{}", deployed.ownership.namespace, deployed.ownership.root);
+        self.commit(|ledger| ledger.adopt(deployed)).map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
+        let means = match differences.len() {
+            0 => "nothing differs from the configuration".to_owned(),
+            1 => format!("{} stays as it is until the configuration changes or kaapanactl deploy", adoption::told(&differences)),
+            _ => {
+                format!("{} stay as they are until the configuration changes or kaapanactl deploy", adoption::told(&differences))
+            }
+        };
+        tracing::info!(
+            message_id = id::ADOPTED,
+            release,
+            requester = requester.map_or(0, |requester| requester.uid),
+            session = requester.map(|requester| requester.session.as_str()).unwrap_or_default(),
+            differences = differences.len(),
+            "the release {release} is taken over: {means}"
+        );
+        Ok(format!("the release {release} is taken over; {means}"))
+    }
+
     fn accept_pause(&mut self, requester: u32, reason: String, until: Option<Timestamp>) -> Result<(), Refusal> {
         let now = self.now();
         if reason.trim().is_empty() {
@@ -479,7 +536,10 @@ impl Agent {
         let Ok(new) = values::values(settings, &machine) else { return Vec::new() };
         match old {
             Some(deployed) => deployed.values.diff(&new),
-            None => Vec::new(),
+            None => {
+                let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+                adoption::look(&inputs, settings).ok().flatten().map(|found| found.differences).unwrap_or_default()
+            }
         }
     }
 }

@@ -96,6 +96,12 @@ pub enum Command {
         #[command(flatten)]
         how: How,
     },
+    /// Take over a platform that the deploy script or someone else deployed, as it is
+    Adopt {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Take the platform down; its data stays
     Undeploy {
         /// Without the hooks of the charts: when these hang because an image cannot be pulled

@@ -103,6 +103,7 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             let job = manager.deploy(options).await?;
             wait(&mut changes, &manager, job.as_str(), &how).await
         }
+        Command::Adopt { yes } => adopt(&manager, yes).await,
         Command::Undeploy { no_hooks, nuke_pods, yes, stop_workflows, unlock, how } => {
             if nuke_pods && !ask_about_pods(&manager, yes).await? {
                 return Ok(exit::FAILED);
@@ -244,6 +245,23 @@ async fn ask_about_pods(manager: &ManagerProxy<'_>, yes: bool) -> zbus::Result<b
         return Ok(true);
     }
     Ok(confirm(&question, "--yes"))
+}
+
+/// Says what would stay different, and asks.
+async fn adopt(manager: &ManagerProxy<'_>, yes: bool) -> zbus::Result<u8> {
+    let plan: serde_json::Value = serde_json::from_str(&manager.plan(HashMap::new()).await?).unwrap_or_default();
+    let changes = text::changes(&plan);
+    if !changes.is_empty() && !yes {
+        eprint!("What is deployed differs from the configuration, and stays so until it changes or someone deploys:\n{changes}");
+        if !confirm(
+            "The agent watches it from now on, records its disks, and changes it when the configuration changes.",
+            "--yes",
+        ) {
+            return Ok(exit::FAILED);
+        }
+    }
+    eprintln!("{}", manager.adopt(HashMap::new()).await?);
+    Ok(exit::DONE)
 }
 
 async fn cancel(manager: &ManagerProxy<'_>, job: Option<u32>, yes: bool) -> zbus::Result<u8> {

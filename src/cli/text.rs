@@ -331,10 +331,18 @@ pub fn plan(document: &serde_json::Value) -> String {
     for change in list("because") {
         because(&mut out, &change);
     }
-    for change in list("changes") {
+    out + &changes(document)
+}
+
+/// The values that would change, one a line; empty when none would.
+#[must_use]
+pub fn changes(document: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for change in document.get("changes").and_then(|value| value.as_array()).into_iter().flatten() {
         let side =
             |key: &str| change.get(key).and_then(|value| value.as_str()).map_or_else(|| "(unset)".to_owned(), str::to_owned);
-        line(&mut out, "value", &format!("{}: {} -> {}", text(&change, "path"), side("old"), side("new")));
+        let path = change.get("path").and_then(|path| path.as_str()).unwrap_or_default();
+        line(&mut out, "value", &format!("{path}: {} -> {}", side("old"), side("new")));
     }
     out
 }

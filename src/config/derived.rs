@@ -101,6 +101,19 @@ fn memory(name: &str, settings: &Settings, memory_mib: u64) -> Json {
     json!(if kind == "request" { limit / 3 } else { limit }.to_string())
 }
 
+/// A memory size with which the limits come out as these; `None`: there is none.
+#[must_use]
+pub fn memory_of_limits(settings: &Settings, limits: [Option<u64>; 3]) -> Option<u64> {
+    let names = ["pacs", "airflow", "opensearch"];
+    let shares = names.map(|name| settings.integer(&format!("resources.{name}_percent")).unsigned_abs());
+    let sum = shares.iter().sum::<u64>().max(1);
+    let limit = |memory: u64, share: u64| memory * 7 * share / (10 * sum);
+    // The largest share tells it most closely; a few sizes give the same limit.
+    let (at, share) = shares.iter().copied().enumerate().max_by_key(|(_, share)| *share)?;
+    let least = limits[at]?.checked_mul(10 * sum)?.div_ceil((7 * share).max(1));
+    (least..least + 8).find(|memory| (0..3).all(|at| limits[at] == Some(limit(*memory, shares[at]))))
+}
+
 fn internal_cidrs(settings: &Settings, machine: &Machine) -> Vec<String> {
     let configured = settings.list("network.internal_cidrs");
     if !configured.is_empty() {

@@ -177,6 +177,22 @@ pub const KEYS: &[Key] = &[
         "File that holds the password at the registry; instead of registry.password.",
     ),
     key(
+        "registry.plain_http",
+        Bool,
+        Some("false"),
+        Some("PLAIN_HTTP"),
+        Redeploy,
+        "The chart is pulled without TLS: anybody on the way can read the password and change the chart.",
+    ),
+    key(
+        "registry.ca_file",
+        Path,
+        None,
+        None,
+        Redeploy,
+        "File of certificates (PEM) that are trusted for the registry besides those of the system.",
+    ),
+    key(
         "deployment.dev_mode",
         Bool,
         Some("true"),

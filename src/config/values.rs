@@ -79,6 +79,14 @@ pub struct UnsupportedVersion {
     pub supported: Vec<String>,
 }
 
+/// Does this value decide which platform it is: where its data lies, and in which
+/// namespaces it runs?
+#[must_use]
+pub fn is_identity(path: &str) -> bool {
+    let key = key_of_path(path).and_then(super::keys::find);
+    path.starts_with("global.storage_class_") || key.is_some_and(|key| key.effect == super::keys::Effect::Identity)
+}
+
 /// The configuration key that sets a Helm path in any release, if one does.
 #[must_use]
 pub fn key_of_path(path: &str) -> Option<&'static str> {
@@ -152,6 +160,40 @@ impl Values {
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Json> {
         self.flat.get(path)
+    }
+
+    /// Of nested maps, as a release keeps them.
+    #[must_use]
+    pub fn of_nested(values: &Json) -> Self {
+        fn walk(prefix: &str, value: &Json, flat: &mut BTreeMap<String, Json>) {
+            match value {
+                Json::Object(map) if prefix.is_empty() || !map.is_empty() => {
+                    for (name, inner) in map {
+                        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                        walk(&path, inner, flat);
+                    }
+                }
+                Json::Null => {}
+                other => drop(flat.insert(prefix.to_owned(), other.clone())),
+            }
+        }
+        let mut flat = BTreeMap::new();
+        walk("", values, &mut flat);
+        flat.remove("");
+        Self { flat }
+    }
+
+    /// The paths.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        self.flat.keys()
+    }
+
+    /// With another value at a path; `None`: with none.
+    pub fn set(&mut self, path: &str, value: Option<Json>) {
+        match value {
+            Some(value) => drop(self.flat.insert(path.to_owned(), value)),
+            None => drop(self.flat.remove(path)),
+        }
     }
 
     /// As Helm reads them: nested maps, as JSON, which is YAML.
@@ -320,8 +362,9 @@ mod tests {
     fn every_key_that_redeploys_reaches_a_value_or_the_chart() {
         let reached = |key: &str| TABLE.value.iter().any(|row| row.key.as_deref() == Some(key));
         for key in keys::KEYS.iter().filter(|key| key.effect == keys::Effect::Redeploy) {
-            let of_the_chart =
-                ["platform.version", "deployment.chart_path"].contains(&key.path) || key.path.ends_with("password_file");
+            let of_the_chart = ["platform.version", "deployment.chart_path", "registry.plain_http", "registry.ca_file"]
+                .contains(&key.path)
+                || key.path.ends_with("password_file");
             assert!(reached(key.path) || of_the_chart, "{}", key.path);
         }
     }

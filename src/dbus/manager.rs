@@ -137,6 +137,22 @@ impl Manager {
         path(job_path(job))
     }
 
+    /// Takes over the platform that somebody else deployed, as it is: nothing on the node
+    /// is changed. Returns a sentence. Values that differ from the configuration stay until
+    /// it changes or someone deploys.
+    /// Errors: NotConfigured, JobConflict, NothingToDo, Blocked, NotKept.
+    #[zbus(out_args("means"))]
+    async fn adopt(
+        &self,
+        options: Options,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, CallError> {
+        finish(&options, &[])?;
+        let requester = authorize(connection, &header, Action::Deploy).await?;
+        Ok(self.ask(|reply| Request::Adopt { requester, reply }).await??)
+    }
+
     /// Takes the platform down; its data stays, and that it is down is remembered.
     /// Returns the job at once. Options: reason (s), no-hooks (b): without the
     /// charts' hooks, nuke-pods (b): what pods are left of the platform is deleted by

@@ -20,6 +20,9 @@ pub trait Manager {
     /// Deploys.
     #[zbus(allow_interactive_auth)]
     fn deploy(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<OwnedObjectPath>;
+    /// Takes over what somebody else deployed; returns what that means.
+    #[zbus(allow_interactive_auth)]
+    fn adopt(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<String>;
     /// Undeploys.
     #[zbus(allow_interactive_auth)]
     fn undeploy(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<OwnedObjectPath>;

@@ -1,6 +1,6 @@
 //! A job: what it is to do, how far it is, how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -78,9 +78,15 @@ pub struct Prepared {
     pub kinds: Vec<String>,
     /// Images named by the rendered manifest.
     pub images: Vec<String>,
+    /// The chart brings `kube-public/local-registry-hosting`.
+    #[serde(default)]
+    pub registry_hosting: bool,
     /// Those of them that the container runtime does not have yet.
     #[serde(default)]
     pub missing_images: Vec<String>,
+    /// Its chart, put aside with the values of what was taken over and runs: the way back.
+    #[serde(default)]
+    pub aside: Option<PathBuf>,
 }
 
 /// What a person said about how a job is done; it holds for the tries that follow by
@@ -225,6 +231,10 @@ pub struct Job {
     pub last_unit: String,
     /// The node has its label.
     pub labelled: bool,
+    /// What was arranged around the releases, by the name of the step: the watch may show it
+    /// only later.
+    #[serde(default)]
+    pub arranged: BTreeSet<String>,
     /// Since when everything is healthy, while it follows.
     pub healthy_since: Option<Timestamp>,
     /// Since when a Job of the platform is failed, while it follows.

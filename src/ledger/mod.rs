@@ -78,6 +78,10 @@ pub struct Deployed {
     pub chart_file: PathBuf,
     /// The values, as they were given to Helm.
     pub values: Values,
+    /// Somebody else deployed it, and it was taken over as it is: the values that its
+    /// configuration yielded then, since only another configuration is to change it.
+    #[serde(default)]
+    pub adopted: Option<Values>,
     /// What was taken from the machine.
     pub machine: Machine,
     /// Kinds in the rendered manifest.
@@ -86,6 +90,9 @@ pub struct Deployed {
     /// Images named by the rendered manifest.
     #[serde(default)]
     pub images: Vec<String>,
+    /// The chart brings `kube-public/local-registry-hosting`.
+    #[serde(default)]
+    pub registry_hosting: bool,
     /// Helm ended well.
     pub installed: bool,
     /// Everything became healthy once.
@@ -102,6 +109,20 @@ pub struct Deployed {
     pub made: Option<(Timestamp, Option<Timestamp>)>,
     /// When it was installed.
     pub at: Timestamp,
+}
+
+impl Deployed {
+    /// Can it be put back: are its settings and its chart in hand?
+    #[must_use]
+    pub fn is_in_hand(&self) -> bool {
+        self.settings.is_some() && !self.chart_file.as_os_str().is_empty()
+    }
+
+    /// What is given to Helm changes when these values are not those.
+    #[must_use]
+    pub fn reference(&self) -> &Values {
+        self.adopted.as_ref().unwrap_or(&self.values)
+    }
 }
 
 /// An off switch that was thrown.
@@ -222,7 +243,7 @@ impl Ledger {
             Some(last) if last.installed => None,
             _ => previous,
         };
-        good.filter(|good| good.settings.is_some())
+        good.filter(|good| good.is_in_hand())
     }
 
     /// Is the off switch thrown at this time?

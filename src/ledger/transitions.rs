@@ -56,6 +56,7 @@ impl Ledger {
             lost: 0,
             last_unit: String::new(),
             labelled: false,
+            arranged: std::collections::BTreeSet::new(),
             healthy_since: None,
             failing_since: None,
         });
@@ -139,6 +140,41 @@ impl Ledger {
         let surplus = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..surplus);
         Some(finished)
+    }
+
+    /// What somebody else deployed is the agent's from here on, as it is. The login
+    /// service's secret is reused.
+    pub fn adopt(&mut self, deployed: Deployed) {
+        self.identity = Some(deployed.identity.clone());
+        let secret = &deployed.machine.oidc_client_secret;
+        if !secret.is_empty() {
+            self.oidc_client_secret = Some(secret.clone());
+        }
+        self.desired = Desired::Deployed;
+        self.failure = None;
+        self.deployed = Some(deployed);
+    }
+
+    /// A chart and its values are in hand. The same chart is the way back to what was taken
+    /// over without one.
+    pub fn prepared(&mut self, prepared: Prepared) {
+        if let (Some(file), Some(deployed)) = (prepared.aside.clone(), self.deployed.as_mut()) {
+            deployed.chart_file = file;
+            deployed.chart_digest.clone_from(&prepared.chart_digest);
+            deployed.kinds.clone_from(&prepared.kinds);
+            deployed.images.clone_from(&prepared.images);
+            deployed.registry_hosting = prepared.registry_hosting;
+        }
+        if let Some(job) = self.job.as_mut() {
+            job.prepared = Some(prepared);
+        }
+    }
+
+    /// Something around the releases was arranged.
+    pub fn arranged(&mut self, what: &str) {
+        if let Some(job) = self.job.as_mut() {
+            job.arranged.insert(what.to_owned());
+        }
     }
 
     /// Notes what is to be taken down.
@@ -324,9 +360,13 @@ impl Ledger {
             machine: previous.machine.clone(),
             kinds: previous.kinds.clone(),
             images: previous.images.clone(),
+            registry_hosting: previous.registry_hosting,
             missing_images: Vec::new(),
+            aside: None,
         });
         job.stage = Stage::TakeDown;
+        // The platform may have had another name.
+        job.arranged.clear();
         job.in_hand = Some(now);
         (job.takedown, job.step, job.upgrade_from, job.fault) = (None, None, None, None);
         // What was canceled is canceled; the way back is another thing.
@@ -444,9 +484,11 @@ fn installing(job: &Job, at: Timestamp) -> Option<Deployed> {
         chart_digest: prepared.chart_digest.clone(),
         chart_file: prepared.chart_file.clone(),
         values: prepared.values.clone(),
+        adopted: None,
         machine: prepared.machine.clone(),
         kinds: prepared.kinds.clone(),
         images: prepared.images.clone(),
+        registry_hosting: prepared.registry_hosting,
         installed: false,
         healthy: false,
         partial: false,

@@ -111,6 +111,9 @@ pub fn failure_advice(inputs: &Inputs<'_>, failure: &Failure) -> String {
 fn what_helps(inputs: &Inputs<'_>, failure: &Failure) -> String {
     let by_hand = format!("kaapanactl logs {}; kaapanactl {} tries it again", failure.job, failure.kind.as_str());
     let over = retry(inputs, failure) == Retry::Never;
+    if let Some(advice) = advice_of(&failure.reason) {
+        return format!("{advice}; {by_hand}");
+    }
     match &failure.cause {
         Cause::Api | Cause::Interrupted | Cause::Leftovers if over => by_hand,
         Cause::Configuration => "mend the chart or the configuration; the agent goes on by itself".into(),
@@ -131,6 +134,28 @@ fn what_helps(inputs: &Inputs<'_>, failure: &Failure) -> String {
         Cause::Interrupted | Cause::Platform => by_hand,
         Cause::Canceled => format!("kaapanactl {} does it after all", failure.kind.as_str()),
     }
+}
+
+/// What helps, where the reason alone tells it.
+fn advice_of(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "RegistryNotReachable" => {
+            "look at the registry, the network and the proxy of the agent's environment; the agent asks again"
+        }
+        "RegistryNotTrusted" => "name the authority's certificates in registry.ca_file; the agent asks again",
+        "RegistryCaFile" => "put the authority's certificates there in PEM; the agent looks again",
+        "RegistryNotTls" => "mend registry.url, or set registry.plain_http = true when nobody can listen on the way",
+        "RegistryNotPlain" => "set registry.plain_http = false",
+        "RegistryLoginRefused" => {
+            "mend registry.username and its password, or the rights at the registry; the agent does not ask again by itself, so that no account is locked"
+        }
+        "ChartNotFound" => "mend registry.url or platform.name, or push the chart; the agent asks again",
+        "ChartVersionNotFound" => "mend platform.version or push that version; the agent asks again",
+        "RegistryFailed" => "look at the registry's own log; the agent asks again",
+        "RegistryHostingOwned" => "uninstall that release or take the ConfigMap away from it",
+        "CorefileNotUnderstood" => "look at kubectl -n kube-system get configmap coredns; microk8s disable dns and enable dns make a new one",
+        _ => return None,
+    })
 }
 
 /// A failure left the site with nothing, and the try that should follow is held: the

@@ -1,5 +1,6 @@
 //! The one place that decides. `plan` is pure: no I/O, no clock, no randomness.
 //!
+//! * [`adoption`]: a platform that somebody else deployed;
 //! * [`preflight`]: what every check says ([`Condition`]s), and which of them hold a job back;
 //! * [`interlock`]: the rules that keep a platform off the wrong disk;
 //! * [`failure`]: a job that failed: tried again, put back, or a person decides;
@@ -10,6 +11,7 @@
 //! The loop takes the first step of a plan, does it, observes and plans again, so
 //! a restart in the middle of anything is an ordinary start.
 
+pub mod adoption;
 pub mod failure;
 pub mod interlock;
 pub mod job;

@@ -36,10 +36,14 @@ pub fn holds(kind: JobKind, conditions: &[Condition]) -> Vec<Hold> {
             JobKind::Deploy => condition.severity == Severity::Critical,
             JobKind::Undeploy => UNDEPLOY_NEEDS.contains(&condition.id.as_str()),
         })
-        .map(|condition| {
-            Hold::new(&condition.id, format!("{}: {}", condition.reason, condition.message), condition.advice.clone())
-        })
+        .map(hold_of)
         .collect()
+}
+
+/// The hold of a check that failed or is not known.
+#[must_use]
+pub fn hold_of(condition: &Condition) -> Hold {
+    Hold::new(&condition.id, format!("{}: {}", condition.reason, condition.message), condition.advice.clone())
 }
 
 /// What every check says. `since` is the time of the decision; whoever publishes

@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::adoption::{self, Adoption};
 use super::failure::{Retry, failure_hold, failure_of, go_back, retry};
 use super::step::{Hold, Plan, Step};
 use super::{Inputs, preflight};
 use crate::config::derived::Machine;
 use crate::config::settings::{Settings, same_identity};
-use crate::config::values::{self, UnsupportedVersion};
+use crate::config::values::{self, UnsupportedVersion, ValueChange};
 use crate::config::window;
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
@@ -79,8 +80,10 @@ pub fn toward_deployed(
     let wanted = Intent::new(settings, chart);
     match &inputs.ledger.deployed {
         None => {
-            if let Some(hold) = stranger(inputs, settings) {
-                return held(inputs, health, vec![hold], Phase::NeedsOperator);
+            match adoption::look(inputs, settings) {
+                Err(hold) => return held(inputs, health, vec![hold], Phase::NeedsOperator),
+                Ok(Some(adoption)) => return adopt(inputs, &adoption, conditions, health),
+                Ok(None) => {}
             }
             if let Some(hold) = other_identity(inputs, settings) {
                 return held(inputs, health, vec![hold], Phase::Blocked);
@@ -92,11 +95,34 @@ pub fn toward_deployed(
     }
 }
 
+/// Somebody else deployed what is configured: it is taken over when nothing differs, and
+/// else when a person says so.
+fn adopt(inputs: &Inputs<'_>, adoption: &Adoption, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
+    if !adoption.differences.is_empty() {
+        return held(inputs, health, vec![adoption::hold(adoption)], Phase::NeedsOperator);
+    }
+    let holds = adoption::holds(conditions);
+    if !holds.is_empty() {
+        return held(inputs, health, holds, Phase::Blocked).would(vec![Step::Adopt]);
+    }
+    with_pause(inputs, Plan::rest(Phase::Progressing, "what is deployed is what is configured").steps(vec![Step::Adopt]))
+}
+
 /// Is exactly what these settings want deployed, and was it healthy?
 #[must_use]
 pub fn is_as_wished(inputs: &Inputs<'_>, settings: &Settings) -> bool {
     let (Some(deployed), Some(chart)) = (&inputs.ledger.deployed, inputs.chart(settings)) else { return false };
-    deployed.healthy && difference(inputs, settings, &Intent::new(settings, chart), deployed).is_none()
+    deployed.healthy
+        && adopted_differences(settings, deployed).is_empty()
+        && difference(inputs, settings, &Intent::new(settings, chart), deployed).is_none()
+}
+
+/// In which values what was taken over still is as somebody else deployed it.
+fn adopted_differences(settings: &Settings, deployed: &Deployed) -> Vec<ValueChange> {
+    match (&deployed.adopted, values::values(settings, &deployed.machine)) {
+        (Some(_), Ok(values)) => deployed.values.diff(&values),
+        _ => Vec::new(),
+    }
 }
 
 /// In what the deployed differs from what is wanted.
@@ -204,7 +230,7 @@ fn changed(settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Option<
     }
     // With the machine of the deployment, so that only the configuration counts.
     let values = values::values(settings, &deployed.machine).ok()?;
-    let changes = deployed.values.diff(&values);
+    let changes = deployed.reference().diff(&values);
     match changes.as_slice() {
         [] => None,
         [one] => Some(format!("{} differs", one.path)),
@@ -237,6 +263,10 @@ pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
     let previous = inputs.ledger.previous.as_ref().map(|previous| &previous.description);
     let known = [Some(&deployed.description), before, previous, deployed.replaces.as_ref()];
     let ours = match (root.status.as_str(), deployed.made, root.made) {
+        // Helm's own words are those of any installation.
+        ("deployed", Some((from, _)), Some(made)) if deployed.adopted.is_some() => {
+            made == from && known.contains(&Some(&root.description))
+        }
         ("deployed", ..) => known.contains(&Some(&root.description)),
         // Helm says its own then; when it was made tells it from another's.
         (_, Some((from, until)), Some(made)) => slack(made) >= from && until.is_none_or(|until| made <= slack(until)),
@@ -245,7 +275,7 @@ pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
     (!ours).then(|| not_ours(root))
 }
 
-fn not_ours(release: &Release) -> Hold {
+pub(super) fn not_ours(release: &Release) -> Hold {
     Hold::new(
         "ReleaseNotOurs",
         format!(
@@ -256,19 +286,14 @@ fn not_ours(release: &Release) -> Hold {
     )
 }
 
-/// A root release that the agent did not install.
-fn stranger(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
-    let ownership = Ownership::of(settings);
-    let cluster = inputs.snapshot.cluster.fresh()?;
-    let release = cluster.releases.get(&(ownership.namespace.clone(), ownership.root.clone()))?;
-    Some(not_ours(release))
-}
-
 /// What forbids a deployment that a person asks for.
 #[must_use]
 pub fn refusal(inputs: &Inputs<'_>, settings: &Settings, accept_identity_change: bool) -> Option<Hold> {
     let foreign = match &inputs.ledger.deployed {
-        None => stranger(inputs, settings),
+        None => match adoption::look(inputs, settings) {
+            Err(hold) => Some(hold),
+            Ok(adoption) => adoption.as_ref().map(adoption::hold),
+        },
         Some(deployed) => foreign_root(inputs, deployed),
     };
     foreign.or_else(|| changed_identity(inputs, settings).filter(|_| !accept_identity_change))
@@ -325,7 +350,15 @@ fn settled(inputs: &Inputs<'_>, deployed: &Deployed, health: Option<&PlatformHea
         let hold = failure_hold(inputs, failure);
         return with_pause(inputs, Plan::rest(Phase::NeedsOperator, failure.message.clone()).holds(vec![hold]));
     }
-    with_pause(inputs, Plan::rest(phase, summary))
+    let kept = inputs.ledger.settings.as_ref().map(|settings| adopted_differences(settings, deployed)).unwrap_or_default();
+    let hold = (!kept.is_empty()).then(|| {
+        Hold::new(
+            "AdoptedAsItIs",
+            format!("what was taken over still differs from the configuration in {}", adoption::told(&kept)),
+            "kaapanactl plan shows it, kaapanactl deploy makes it so, which takes the platform down for a while",
+        )
+    });
+    with_pause(inputs, Plan::rest(phase, summary).holds(hold.into_iter().collect()))
 }
 
 /// The phase of a platform that is installed, by its health.

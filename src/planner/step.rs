@@ -101,6 +101,16 @@ pub enum Step {
         /// The node.
         node: String,
     },
+    /// Have the cluster's DNS resolve the platform's name to its login proxy.
+    ConfigureDns {
+        /// The whole Corefile.
+        corefile: String,
+    },
+    /// Remove `kube-public/local-registry-hosting`, which the chart brings.
+    RemoveRegistryHosting {
+        /// Its unique id: another one of the same name is another's.
+        uid: String,
+    },
     /// Install the root release in a transient unit.
     Install,
     /// Take note of how the unit ended and let systemd forget it.
@@ -134,6 +144,9 @@ pub enum Step {
         /// Last lines of what failed.
         tail: Vec<String>,
     },
+    /// Take over what somebody else deployed and what is configured exactly. Changes nothing
+    /// on the node.
+    Adopt,
     /// Record the file system of a data directory and put the marker into it.
     MarkDisk {
         /// The data directory.
@@ -191,6 +204,8 @@ impl Step {
             Self::TurnBack { .. } => "turn-back",
             Self::NotePage(_) => "note-page",
             Self::LabelNode { .. } => "label-node",
+            Self::ConfigureDns { .. } => "configure-dns",
+            Self::RemoveRegistryHosting { .. } => "remove-registry-hosting",
             Self::Install => "install",
             Self::CloseStep { .. } => "close-step",
             Self::ForgetStep => "forget-step",
@@ -199,6 +214,7 @@ impl Step {
             Self::NoteFailing(_) => "note-failing",
             Self::NoteRecovered => "note-recovered",
             Self::FinishJob { .. } => "finish-job",
+            Self::Adopt => "adopt",
             Self::MarkDisk { .. } => "mark-disk",
         }
     }
@@ -233,6 +249,8 @@ impl std::fmt::Display for Step {
             Self::NotePage(page) if page.back.is_some() => write!(f, "note that the page is back"),
             Self::NotePage(_) => write!(f, "note that the page answers"),
             Self::LabelNode { node } => write!(f, "label the node {node} kaapana.io/node=storage"),
+            Self::ConfigureDns { .. } => write!(f, "have CoreDNS resolve the platform's name"),
+            Self::RemoveRegistryHosting { .. } => write!(f, "remove kube-public/local-registry-hosting"),
             Self::Install => write!(f, "install the chart"),
             Self::CloseStep { result } => write!(f, "take note of the step's end (status {:?})", result.status),
             Self::ForgetStep => write!(f, "look again after a lost step"),
@@ -246,6 +264,7 @@ impl std::fmt::Display for Step {
                 write!(f, "end the job: {}{}{message}", result.as_str(), if message.is_empty() { "" } else { ", " })
             }
             Self::FinishJob { result, reason, message, .. } => write!(f, "end the job: {}, {reason}: {message}", result.as_str()),
+            Self::Adopt => write!(f, "take over what is deployed, as it is"),
             Self::MarkDisk { path } => write!(f, "record the disk of {}", path.display()),
         }
     }

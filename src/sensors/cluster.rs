@@ -23,7 +23,7 @@ use super::{Observation, Observations, api};
 use crate::error::chain;
 use crate::health::workloads;
 use crate::paths::Paths;
-use crate::state::{ClusterView, Node, ObjectId, Observed, Pod, Release, Volume, Workload};
+use crate::state::{ClusterView, Dns, Node, ObjectId, Observed, Pod, RegistryHosting, Release, Volume, Workload};
 
 /// How long changes are gathered.
 const GATHER: Duration = Duration::from_millis(50);
@@ -32,7 +32,10 @@ const GATHER: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(2);
 
 /// The watches, so that it is known when all have listed.
-const WATCHES: usize = 9;
+const WATCHES: usize = 11;
+
+/// On the ConfigMap of CoreDNS: it was changed, and the restart that follows was not made yet.
+pub const RESTART_DUE: &str = "kaapana.ai/restart-due";
 
 /// One change of a watch.
 enum Delta {
@@ -59,12 +62,14 @@ enum Reduced {
     Pod(Arc<Pod>),
     Volume(Arc<Volume>),
     Node(Arc<Node>),
+    Dns(Key, Arc<Dns>),
+    RegistryHosting(Key, Arc<RegistryHosting>),
 }
 
 impl Reduced {
     fn key(&self) -> Key {
         match self {
-            Self::Release(key, _) => key.clone(),
+            Self::Release(key, _) | Self::Dns(key, _) | Self::RegistryHosting(key, _) => key.clone(),
             Self::Workload(workload) => (workload.id.namespace.clone(), workload.id.name.clone()),
             Self::Pod(pod) => (pod.namespace.clone(), pod.name.clone()),
             Self::Volume(volume) => (String::new(), volume.name.clone()),
@@ -118,6 +123,10 @@ async fn watch_all(client: Client, observations: &Observations) -> Option<String
     }));
     tasks.spawn(watch::<core::Pod>(client.clone(), all(), deltas.clone(), reduce_pod));
     tasks.spawn(watch::<core::PersistentVolume>(client.clone(), all(), deltas.clone(), reduce_volume));
+    let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+    tasks.spawn(watch_as("dns", client.clone(), named("coredns"), deltas.clone(), reduce_dns));
+    let hosting = named("local-registry-hosting");
+    tasks.spawn(watch_as("registry hosting", client.clone(), hosting, deltas.clone(), reduce_registry_hosting));
     tasks.spawn(watch::<core::Node>(client, all(), deltas, reduce_node));
     let mut store = Store::default();
     loop {
@@ -144,7 +153,19 @@ async fn watch<K>(client: Client, config: watcher::Config, deltas: mpsc::Sender<
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + Debug + Send + 'static,
 {
-    let kind: &'static str = std::any::type_name::<K>();
+    watch_as(std::any::type_name::<K>(), client, config, deltas, reduce).await;
+}
+
+/// A watch under a name of its own: there may be several of a kind.
+async fn watch_as<K>(
+    kind: &'static str,
+    client: Client,
+    config: watcher::Config,
+    deltas: mpsc::Sender<Delta>,
+    reduce: fn(&K) -> Option<Reduced>,
+) where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + Debug + Send + 'static,
+{
     let name = |object: &K| (object.meta().namespace.clone().unwrap_or_default(), object.meta().name.clone().unwrap_or_default());
     let mut events = std::pin::pin!(watcher(Api::<K>::all(client), config));
     while let Some(event) = events.next().await {
@@ -238,6 +259,8 @@ impl Store {
                 Reduced::Volume(volume) => {
                     view.volumes.insert(volume.name.clone(), Arc::clone(volume));
                 }
+                Reduced::Dns(_, dns) => view.dns = Some(Arc::clone(dns)),
+                Reduced::RegistryHosting(_, found) => view.registry_hosting = Some(Arc::clone(found)),
                 Reduced::Node(node) => {
                     view.nodes.insert(node.name.clone(), Arc::clone(node));
                 }
@@ -307,6 +330,24 @@ fn reduce_volume(volume: &core::PersistentVolume) -> Option<Reduced> {
         claim: spec.claim_ref.as_ref().and_then(|claim| Some((claim.namespace.clone()?, claim.name.clone()?))),
         erased: spec.persistent_volume_reclaim_policy.as_deref() != Some("Retain"),
     })))
+}
+
+fn reduce_dns(map: &core::ConfigMap) -> Option<Reduced> {
+    let key = key(&map.metadata);
+    let corefile = map.data.as_ref()?.get("Corefile")?.clone();
+    let annotations = map.metadata.annotations.as_ref();
+    let restart_due = annotations.is_some_and(|all| all.contains_key(RESTART_DUE));
+    (key.0 == "kube-system").then(|| Reduced::Dns(key, Arc::new(Dns { corefile, restart_due })))
+}
+
+fn reduce_registry_hosting(map: &core::ConfigMap) -> Option<Reduced> {
+    let key = key(&map.metadata);
+    let annotation = |name: &str| map.metadata.annotations.as_ref().and_then(|all| all.get(name).cloned());
+    // What helm writes on each object of a release.
+    let release = annotation("meta.helm.sh/release-name")
+        .map(|name| (annotation("meta.helm.sh/release-namespace").unwrap_or_default(), name));
+    let uid = map.metadata.uid.clone().unwrap_or_default();
+    (key.0 == "kube-public").then(|| Reduced::RegistryHosting(key, Arc::new(RegistryHosting { uid, release })))
 }
 
 fn reduce_node(node: &core::Node) -> Option<Reduced> {

@@ -1,13 +1,15 @@
 //! Helm's release secrets: base64 of gzip of JSON (Helm 3 and 4, storage driver `secret`).
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use k8s_openapi::api::core::v1::Secret;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::state::{ManifestObject, ObjectId, Release};
+use crate::config::values::Values;
+use crate::state::{ManifestObject, ObjectId, Release, ReleaseValues};
 
 /// The most bytes a release may unpack to.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -111,6 +113,7 @@ pub fn from_labels(secret: &Secret) -> Option<Release> {
         description: String::new(),
         chart: String::new(),
         chart_version: String::new(),
+        values: None,
         global_release_name: None,
         global_instance_uid: None,
         global_hostname: None,
@@ -139,8 +142,13 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
         at(&stored.config).or_else(|| at(&stored.chart.values))
     };
     let entries = manifest_entries(&stored.manifest);
+    let release_name = global("release_name");
+    let of = |values: &Option<Json>| values.as_ref().map(Values::of_nested).unwrap_or_default();
+    let values = (release_name.as_deref() == Some(stored.name.as_str()))
+        .then(|| Arc::new(ReleaseValues { given: of(&stored.config), defaults: of(&stored.chart.values) }));
     Ok(Release {
-        global_release_name: global("release_name"),
+        values,
+        global_release_name: release_name,
         global_instance_uid: global("instance_uid"),
         global_hostname: global("hostname"),
         hooks: stored

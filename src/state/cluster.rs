@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::values::Values;
 use crate::health::Health;
 
 /// An object's kind, namespace and name.
@@ -48,6 +49,10 @@ pub struct ClusterView {
     pub pods: BTreeMap<(String, String), Arc<Pod>>,
     /// Volumes by name.
     pub volumes: BTreeMap<String, Arc<Volume>>,
+    /// The cluster's DNS, when MicroK8s' add-on is there.
+    pub dns: Option<Arc<Dns>>,
+    /// `kube-public/local-registry-hosting`.
+    pub registry_hosting: Option<Arc<RegistryHosting>>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, Arc<Node>>,
 }
@@ -73,6 +78,8 @@ pub struct Release {
     pub chart: String,
     /// Version of the chart.
     pub chart_version: String,
+    /// All its values, when it is the root of a platform: `global.release_name` is its own name.
+    pub values: Option<Arc<ReleaseValues>>,
     /// `global.release_name` of its values.
     pub global_release_name: Option<String>,
     /// `global.instance_uid` of its values.
@@ -95,6 +102,15 @@ impl Release {
     pub fn is_pending(&self) -> bool {
         self.status == "uninstalling" || self.status.starts_with("pending-")
     }
+}
+
+/// The values of a release. They hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseValues {
+    /// What was given to Helm.
+    pub given: Values,
+    /// What the chart says where nothing was given.
+    pub defaults: Values,
 }
 
 /// A workload of a manifest.
@@ -153,6 +169,24 @@ pub struct Volume {
     pub claim: Option<(String, String)>,
     /// Its data is erased when its claim goes: its reclaim policy is not `Retain`.
     pub erased: bool,
+}
+
+/// The configuration of CoreDNS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// The Corefile.
+    pub corefile: String,
+    /// It was changed and CoreDNS was not restarted since.
+    pub restart_due: bool,
+}
+
+/// The ConfigMap `kube-public/local-registry-hosting` (KEP 1755).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryHosting {
+    /// Its unique id.
+    pub uid: String,
+    /// Namespace and name of the Helm release it belongs to.
+    pub release: Option<(String, String)>,
 }
 
 /// A node.

@@ -6,6 +6,7 @@
 
 #![allow(missing_docs)]
 
+mod adoption;
 mod bad_input;
 mod crash;
 mod ends;
@@ -14,7 +15,9 @@ mod images;
 mod kept;
 mod life;
 mod package;
+mod registry;
 mod secrets;
+mod surroundings;
 mod undeploy;
 mod upgrade;
 mod way_back;

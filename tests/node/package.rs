@@ -37,10 +37,10 @@ fn no_act_of_the_package_touches_the_platform_or_its_job() {
     node.ok("apt-get purge -y kaapana-agent");
     node.ok("test ! -e /var/lib/kaapana-agent && test -s /etc/kaapana/config/10-platform.toml && test -s /data/fast/version");
     assert_eq!(node.ok(pods), before, "no pod was touched");
-    // Installed again without its memory it leaves alone what it does not know.
+    // Installed again without its memory it recognises what it is configured for.
     node.install();
-    let published = node.wait("held", DEPLOYMENT, |p| p.phase == Phase::NeedsOperator);
-    assert!(published.holds.iter().any(|hold| hold.reason == "ReleaseNotOurs"), "{:?}", published.holds);
+    let published = node.wait("taken over", DEPLOYMENT, |p| p.phase == Phase::Healthy);
+    assert!(published.history.is_empty() && published.holds.is_empty(), "{:?}", published.holds);
     assert_eq!(node.ok(pods), before, "no pod was touched");
     assert_eq!(node.helm_calls("install"), 1);
 }

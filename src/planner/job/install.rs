@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::take_down::{Occupied, kept, occupied, present};
-use super::{act, after, cluster, deadline, past, phase, wait, way_back};
+use super::{act, after, cluster, deadline, past, phase, surroundings, wait, way_back};
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
 use crate::ledger::{Cause, Job, Stage};
@@ -31,8 +31,8 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
     if let Some(plan) = disk_lost(inputs, job) {
         return plan;
     }
-    if let Some(node) = inputs.node().filter(|node| node.role.is_none() && !job.labelled) {
-        return act(job, "labelling the node", Step::LabelNode { node: node.name.clone() });
+    if let Some(plan) = surroundings::next(inputs, job) {
+        return plan;
     }
     if upgrades {
         return act(job, "upgrading to the chart", Step::Upgrade);

@@ -3,12 +3,14 @@
 //! * this module: a unit that runs, a fault, a cancellation; what the stages share;
 //! * [`prepare`]: everything is brought in hand, people are waited for, nothing is touched;
 //! * [`take_down`]: what runs goes away; [`install`]: the chart is installed and followed;
+//! * `surroundings`: what the cluster around the releases must have;
 //! * [`way_back`]: what a failure means for the site;
 //! * [`page`]: when the web page was gone.
 
 pub mod install;
 pub mod page;
 pub mod prepare;
+mod surroundings;
 pub mod take_down;
 pub mod way_back;
 
@@ -56,7 +58,7 @@ pub fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition], health: Op
 pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
     // What is being taken down is what would be put back.
     let runs = ledger.deployed.as_ref().filter(|deployed| deployed.healthy && !job.installing && job.stage <= Stage::Install);
-    let previous = runs.or(ledger.previous.as_ref()).filter(|good| good.settings.is_some());
+    let previous = runs.or(ledger.previous.as_ref()).filter(|good| good.is_in_hand());
     if job.way_back.is_some() && job.step.is_some() && job.fault.is_none() {
         return Err("the last good deployment is being put back, which is not canceled".into());
     }

@@ -2,7 +2,7 @@
 //! and the site's own program are waited for. Pure.
 
 use super::take_down::{Occupied, occupied, present};
-use super::{act, after, cluster, count, deadline, ends, few, past, phase, wait};
+use super::{act, after, cluster, count, deadline, ends, few, past, phase, surroundings, wait};
 use crate::config::keys::{self, Effect};
 use crate::config::settings::Auto;
 use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, Prepared, Stage};
@@ -52,7 +52,8 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> 
         let message = format!("the chart wants kinds the API server does not serve: {}", missing.join(", "));
         return act(job, "the chart cannot be installed", Step::fail("KindNotServed", message, Cause::Kinds(missing)));
     }
-    images(job, prepared)
+    surroundings::refused(inputs, job, prepared)
+        .or_else(|| images(job, prepared))
         .or_else(|| people(inputs, job))
         .unwrap_or_else(|| act(job, "everything is in hand", Step::Advance { stage: Stage::TakeDown }))
 }

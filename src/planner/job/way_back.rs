@@ -90,7 +90,7 @@ fn way_back<'l>(inputs: &'l Inputs<'_>, job: &Job, failure: &JobFailure) -> Opti
     }
     // Before, nothing was taken down by this job; but one before it may have.
     let good = match (job.has_touched(), job.stage >= Stage::Install) {
-        (true, true) => inputs.ledger.previous.as_ref().filter(|good| good.settings.is_some()),
+        (true, true) => inputs.ledger.previous.as_ref().filter(|good| good.is_in_hand()),
         (true, false) => None,
         (false, _) => inputs.ledger.way_back(),
     }?;

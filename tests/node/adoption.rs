@@ -1,0 +1,113 @@
+//! A platform that somebody else deployed: the same is taken over by itself, another one
+//! when a person says so; nothing of it is touched by that.
+
+use std::path::Path;
+
+use kaapana_agent::config::derived::Machine;
+use kaapana_agent::config::{Fragments, validate, values};
+use kaapana_agent::ledger::JobResult;
+use kaapana_agent::state::Phase;
+
+use super::harness::{DEPLOYMENT, MOMENT, Node, config};
+
+/// The values as the deploy script gives them: of another machine, and some numbers as such.
+fn values_of_the_script() -> String {
+    let mut fragments = Fragments::default();
+    fragments.merge_text(Path::new("/x.toml"), &config("")).unwrap();
+    let settings = validate(&fragments).unwrap().unwrap();
+    let machine = Machine {
+        memory_mib: 12_345,
+        gpu: false,
+        node_name: "kaapana-node".into(),
+        server_ip: Some("10.77.0.2".into()),
+        api_ip: None,
+        timestamp: "2026-01-02-03-04".into(),
+        oidc_client_secret: "0123456789".repeat(3),
+    };
+    let mut values = values::values(&settings, &machine).unwrap();
+    values.set("global.replica_count", Some(1.into()));
+    values.nested().to_string()
+}
+
+const UIDS: &str = "/snap/bin/microk8s.kubectl get pods --all-namespaces --no-headers -o custom-columns=u:.metadata.uid | sort";
+
+#[test]
+fn what_somebody_else_deployed_is_taken_over() {
+    let node = Node::new();
+    std::fs::write(node.path("/srv/values.json"), values_of_the_script()).unwrap();
+    node.ok("/snap/bin/microk8s.helm3 install kaapana-admin-chart /srv/kaapana-admin-chart-0.6.0.tgz --values /srv/values.json");
+    another_platform_is_left_alone(&node);
+    the_same_is_taken_over_by_itself(&node);
+    another_one_when_a_person_says_so(&node);
+    it_is_the_way_back(&node);
+    assert_eq!(node.ok("journalctl --no-pager -o json | grep -c Planted1 || true").trim(), "0");
+}
+
+fn another_platform_is_left_alone(node: &Node) {
+    node.configure(&config("").replace("version = \"0.6.0\"", "version = \"0.6.1\"").replace("0.6.0.tgz", "0.6.1.tgz"));
+    let published = node.wait_hold("AdoptionRefused");
+    let message = &published.holds[0].message;
+    assert!(message.contains("its chart is kaapana-admin-chart 0.6.0, configured is kaapana-admin-chart 0.6.1"), "{message}");
+    node.configure(&config("").replace("/data/fast", "/data/slow"));
+    let hold =
+        |p: &kaapana_agent::agent::publish::Published| p.holds.iter().any(|hold| hold.message.contains("global.fast_data_dir"));
+    let published = node.wait("another directory", MOMENT, hold);
+    let hold = published.holds.iter().find(|hold| hold.reason == "AdoptionRefused").unwrap();
+    assert!(hold.message.contains("data.fast_dir makes it \"/data/slow\""), "{}", hold.message);
+    assert!(hold.advice.contains("its data is there"), "{}", hold.advice);
+    let refusal = node.exits(1, "kaapanactl adopt --yes");
+    assert!(refusal.contains("AdoptionRefused: "), "{refusal}");
+}
+
+fn the_same_is_taken_over_by_itself(node: &Node) {
+    node.configure(&config(""));
+    let published = node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy);
+    assert!(published.history.is_empty() && published.holds.is_empty(), "no job: {:?}", published.holds);
+    node.wait("the disks are recorded", MOMENT, |p| {
+        p.conditions.iter().any(|c| c.id == "disk.fast.identity" && !c.message.contains("is recorded at"))
+    });
+    assert_eq!(
+        node.exits(2, "kaapanactl deploy").lines().last().unwrap_or_default(),
+        "nothing to do: generation 3 is deployed; nothing differs (--again deploys it again)"
+    );
+    assert_eq!(node.exits(2, "kaapanactl adopt"), "nothing to do: what is deployed is the agent's already\n");
+    assert_eq!((node.helm_calls("install"), node.helm_calls("uninstall")), (1, 0));
+}
+
+fn another_one_when_a_person_says_so(node: &Node) {
+    let before = node.ok(UIDS);
+    // As on a machine that gets the agent only now.
+    node.ok("systemctl stop kaapana-agent && rm -rf /var/lib/kaapana-agent/* && systemctl start kaapana-agent");
+    node.configure(&config("[smtp]\nhost = \"mail.example.org\"\n[credentials.minio]\npassword = \"Planted1\"\n"));
+    let published = node.wait_hold("AdoptionNeeded");
+    assert_eq!(published.phase, Phase::NeedsOperator);
+    let plan = node.ok("kaapanactl plan");
+    assert!(plan.contains("value  global.credentials_minio_password: ******** -> ********"), "{plan}");
+    assert!(plan.contains("value  global.smtp_host:  -> mail.example.org"), "{plan}");
+    assert_eq!(plan.matches("     value  ").count(), 2, "{plan}");
+    let refusal = node.exits(1, "kaapanactl deploy");
+    assert!(refusal.contains("AdoptionNeeded: "), "{refusal}");
+    let refusal = node.exits(1, "kaapanactl adopt");
+    assert!(refusal.contains("There is no terminal to ask on; --yes goes on without asking."), "{refusal}");
+    let said = node.run("kaapanactl adopt --yes");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("the release default/kaapana-admin-chart is taken over; "), "{}", said.err);
+    let published = node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
+    assert!(published.holds.iter().any(|hold| hold.reason == "AdoptedAsItIs"), "{:?}", published.holds);
+    assert_eq!(node.ok(UIDS), before, "no pod was touched");
+    // An edit that changes no value changes nothing.
+    node.ok("systemctl restart kaapana-agent");
+    node.wait("looked again", MOMENT, |p| p.phase == Phase::Healthy && p.health.is_some());
+    assert_eq!((node.helm_calls("install"), node.helm_calls("uninstall")), (1, 0));
+}
+
+fn it_is_the_way_back(node: &Node) {
+    let values = "/snap/bin/microk8s.helm3 get values kaapana-admin-chart --output json | jq -cS .";
+    let before = node.ok(values).replace("\"replica_count\":1", "\"replica_count\":\"1\"");
+    node.configure(&config("[network]\nhttps_port = 40000\n"));
+    let published = node.wait("what was there is back", DEPLOYMENT, |p| p.history.len() == 1 && p.job.is_none());
+    let job = published.history.last().unwrap();
+    assert_eq!(job.result, JobResult::Failed, "{}", job.error);
+    assert!(job.put_back.is_some(), "{}", job.error);
+    assert_eq!(node.ok(values), before, "the values of before, the login service's secret among them");
+}
