@@ -286,45 +286,51 @@ fn syntax_problem(error: &toml::de::Error, path: &Path, text: &str, lines: &Line
     let (line, column) = span.as_ref().map_or((0, 0), |span| lines.position(span.start));
     if error.message() == "duplicate key"
         && let Some(span) = span
-        && let Some(name) = text.get(span.clone())
     {
         let headers = || text.lines().enumerate().take(line).filter(|(_, text)| text.trim_start().starts_with('['));
         let header = headers().last().map(|(at, text)| (at + 1, text.split('#').next().unwrap_or_default().trim()));
-        return match header {
+        let name = |header: &str| header.trim_matches(['[', ']', ' ']).to_owned();
+        let (key, first) = match header {
             // The table itself.
             Some((at, header)) if at == line => {
                 let first = headers().find(|(_, text)| text.trim_start().starts_with(header)).map(|(at, _)| at + 1);
-                twice(path, (line, column), header.trim_matches(['[', ']', ' ']).to_owned(), first.filter(|first| *first < line))
+                (name(header), first)
             }
-            Some((_, header)) => {
-                let table_name = header.trim_matches(['[', ']', ' ']);
-                let first = first_place(table, table_name, name).map(|start| lines.position(start).0);
-                twice(path, (line, column), join(table_name, name), first)
-            }
-            None => {
-                let first = first_place(table, "", name).map(|start| lines.position(start).0);
-                twice(path, (line, column), name.to_owned(), first)
+            header => {
+                let in_table = header.map(|(_, header)| name(header)).unwrap_or_default();
+                // The parts of a dotted key stand before it in its line.
+                let begin = lines.starts[line.saturating_sub(1)];
+                let dotted = text.get(begin..span.end).filter(|text| !text.contains('=')).or_else(|| text.get(span));
+                let dotted = dotted.unwrap_or_default().trim();
+                let first = first_place(table, &in_table, dotted).map(|start| lines.position(start).0);
+                (join(&in_table, dotted), first)
             }
         };
+        return twice(path, (line, column), key.replace(['"', '\''], ""), first.filter(|first| *first < line));
     }
+    let message = one_line(error.message());
+    let unquoted =
+        ["expected nothing", "expected `\"`", "string values must be quoted"].iter().any(|words| message.contains(words));
     Problem {
         file: Some(path.to_path_buf()),
         line,
         column,
         key: String::new(),
-        message: format!("not valid TOML: {}", one_line(error.message())),
-        advice: None,
+        message: format!("not valid TOML: {message}"),
+        advice: unquoted.then(|| "a string stands in quotes".to_owned()),
     }
 }
 
-/// Where the key `name` of a table stands that is written without quotes.
-fn first_place(table: &DeTable<'_>, path: &str, name: &str) -> Option<usize> {
+/// Where a key of a table stands that is found by its parts.
+fn first_place(table: &DeTable<'_>, in_table: &str, key: &str) -> Option<usize> {
+    // A quoted name may hold dots.
+    let quoted = key.contains(['"', '\'']);
+    let (parts, last) = key.rsplit_once('.').filter(|_| !quoted).unwrap_or(("", key.trim_matches(['"', '\''])));
     let mut at = table;
-    for part in path.split('.').filter(|part| !part.is_empty()) {
-        at = at.get(part.trim())?.get_ref().as_table()?;
+    for part in in_table.split('.').chain(parts.split('.')).map(str::trim).filter(|part| !part.is_empty()) {
+        at = at.get(part)?.get_ref().as_table()?;
     }
-    let name = name.trim_matches(['"', '\'']);
-    at.iter().find(|(key, _)| key.get_ref() == name).map(|(key, _)| key.span().start)
+    at.iter().find(|(key, _)| key.get_ref() == last.trim()).map(|(key, _)| key.span().start)
 }
 
 fn join(prefix: &str, name: &str) -> String {

@@ -58,7 +58,7 @@ pub(super) fn host_fault(text: &str, expectation: &str) -> String {
         format!("ends with a dot, expected {meant}")
     } else if let Some(odd) = odd {
         let foreign = if odd.is_ascii() { "" } else { "; an international name is written in its ASCII form, xn--…" };
-        format!("holds \"{}\", expected letters, digits, \"-\" and \".\"{foreign}", odd.escape_default())
+        format!("holds \"{odd}\", expected letters, digits, \"-\" and \".\"{foreign}")
     } else if is_numeric(text) {
         format!("found the string {text:?}, expected {expectation}; it is no whole address")
     } else if text.len() > MOST {

@@ -252,7 +252,7 @@ impl Settings {
 
     /// Does the release that is configured have this key? Those that become no value are in
     /// all of them.
-    fn has_key(&self, key: &str) -> bool {
+    pub(super) fn has_key(&self, key: &str) -> bool {
         let release = super::values::release_of(self.text("platform.version"));
         super::values::releases_of_key(key).is_none_or(|releases| releases.contains(&release.as_str()))
     }

@@ -69,7 +69,7 @@ pub struct Line {
 /// What is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// Every key that has a value, in the order of the reference.
+    /// Every key that has a value in the release that is configured, in the order of the reference.
     pub lines: Vec<Line>,
     /// What is allowed but worth a sentence.
     pub warnings: Vec<String>,
@@ -96,6 +96,10 @@ pub fn show(fragments: &Fragments) -> Result<Option<Shown>, ConfigError> {
             .remove(key.path)
             .or_else(|| fragments.is_set(key.path).then(|| in_a_fragment(key.path)).flatten())
             .unwrap_or(Source::Default);
+        // The default of a key that this release does not have has no effect.
+        if source == Source::Default && !checked.settings.has_key(key.path) {
+            continue;
+        }
         lines.push(Line { table: table.to_owned(), name: name.to_owned(), value: literal(&value), source });
     }
     for path in checked.settings.extra().keys() {

@@ -24,6 +24,7 @@ pub(super) fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
         let hidden = |text: &str| key.secret || key.path.ends_with("password_file") || text.contains('@') || text.contains("://");
         let found = match &entry.raw {
             Raw::String(text) if hidden(text) => "a string".to_owned(),
+            Raw::String(text) if text.len() > 253 => format!("a string of {} bytes", text.len()),
             Raw::String(text) => format!("the string {text:?}"),
             Raw::Integer(number) if !key.secret => format!("the integer {number}"),
             other => other.type_name().to_owned(),
