@@ -109,10 +109,23 @@ impl Bus {
         std::fs::rename(folder.join(".new"), folder.join("10.toml")).unwrap();
     }
 
+    /// Puts a password into a folder, as a configuration management would.
+    fn password(&self, folder: &str, name: &str, text: &str) -> PathBuf {
+        let folder = self.folder.path().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (new, file) = (folder.join(".new"), folder.join(name));
+        std::fs::write(&new, text).unwrap();
+        std::fs::set_permissions(&new, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::rename(new, &file).unwrap();
+        file
+    }
+
     fn start_agent(&mut self) {
         std::fs::create_dir_all(self.root()).unwrap();
         let child = self
             .command(env!("CARGO_BIN_EXE_kaapana-agent"))
+            // As systemd does, whether there is one or not.
+            .env("CREDENTIALS_DIRECTORY", self.folder.path().join("systemd"))
             .arg("--root")
             .arg(self.root())
             .stderr(Stdio::null())
@@ -241,6 +254,39 @@ async fn without_a_node_it_answers_and_says_what_it_waits_for() {
     bus.configure(GOOD);
     bus.wait(|p| p.config_error.is_empty() && p.conditions.iter().any(|c| c.id == "config.valid" && c.status == Status::True))
         .await;
+}
+
+#[tokio::test]
+async fn a_password_that_appears_or_changes_is_an_edit_and_is_shown_nowhere() {
+    assert!(has_polkit());
+    let mut bus = Bus::start(true);
+    bus.password("systemd", "smtp.password", "PlantedSmtp1\n");
+    bus.configure(GOOD);
+    bus.start_agent();
+    bus.wait_for_name("ai.kaapana.Agent1").await;
+    bus.wait(|p| p.generation == 1).await;
+    let file = bus.password("root/etc/kaapana/credentials", "registry.password", "PlantedRegistry1\n");
+    bus.wait(|p| p.generation == 2).await;
+    bus.password("root/etc/kaapana/credentials", "registry.password", "PlantedRegistry2\n");
+    bus.wait(|p| p.generation == 3).await;
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let published = bus.wait(|p| !p.config_error.is_empty()).await;
+    let expected = format!("{0}: is readable by others (mode 0644) (chmod 0600 {0})", file.display());
+    assert_eq!((published.config_error, published.generation), (expected, 3), "the last good generation stays in force");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    bus.wait(|p| p.config_error.is_empty()).await;
+    // What does not count is told. The credential was read, and so there is something to say of the file.
+    bus.password("root/etc/kaapana/credentials", "smtp.password", "PlantedSmtp2\n");
+    let warned = |p: &kaapana_agent::agent::publish::Published| {
+        p.conditions
+            .iter()
+            .any(|check| check.id == "config.valid" && check.message.contains("smtp.password is a credential of the service"))
+    };
+    assert_eq!(bus.wait(warned).await.generation, 3);
+    for arguments in [&["status", "--json"][..], &["plan", "--json"], &["values"], &["why"]] {
+        let (_, text) = bus.ctl(arguments);
+        assert!(!text.is_empty() && !text.contains("Planted"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -123,7 +123,9 @@ fn probe(directory: &Path, marker: Option<&str>) -> anyhow::Result<ExitCode> {
 
 async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let level = telemetry::start(&arguments.log_level).context("the journal cannot be used")?;
-    let paths = Arc::new(Paths::below(&arguments.root));
+    let mut paths = Paths::below(&arguments.root);
+    paths.config.credentials.systemd = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let paths = Arc::new(paths);
     std::fs::create_dir_all(&paths.state).with_context(|| paths.state.display().to_string())?;
     let store = LedgerStore::new(&paths.state);
     // Held until the end: two agents with one memory would undo each other's work.

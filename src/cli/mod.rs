@@ -195,10 +195,30 @@ pub struct How {
 /// Commands about configuration files.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check a fragment or a directory of fragments; needs no agent
+    /// Check the configuration, or a fragment or directory alone; needs no agent
     Check {
-        /// A *.toml file, or a directory of them
-        #[arg(default_value = "/etc/kaapana/config")]
-        path: PathBuf,
+        /// Which
+        #[command(flatten)]
+        which: Which,
     },
+    /// Show every key that has a value, secrets masked; needs no agent
+    Show {
+        /// Also where each value comes from: file and line, default, credential or password file
+        #[arg(long)]
+        origin: bool,
+        /// Which
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which configuration is meant.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// A *.toml file or a directory of them, which is taken for the whole configuration, without
+    /// passwords that stand in no fragment; by default all that the agent reads
+    pub path: Option<PathBuf>,
+    /// Look for every file below this directory instead of / (for tests)
+    #[arg(long, default_value = "/", hide = true)]
+    pub root: PathBuf,
 }

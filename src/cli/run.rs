@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 
 use zbus::{Connection, Variant};
 
-use super::{Command, ConfigCommand, How, exit, follow, text};
-use crate::config::{self, Directories, Fragments};
+use super::{Command, ConfigCommand, How, Which, exit, follow, text};
+use crate::config::{self, ConfigError, Directories, Fragments};
 use crate::dbus::proxy::ManagerProxy;
 
 /// Runs a command and returns the exit status. Results go to standard output,
 /// everything else to standard error.
 pub async fn run(command: Command) -> u8 {
     match command {
-        Command::Config { command: ConfigCommand::Check { path } } => check(&path),
+        Command::Config { command: ConfigCommand::Check { which } } => check(&which),
+        Command::Config { command: ConfigCommand::Show { origin, which } } => show(&which, origin),
         Command::Logs { job, follow } => logs(job, follow).await,
         command => {
             let connection = match Connection::system().await {
@@ -346,28 +346,54 @@ fn print(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }
 
-fn check(path: &Path) -> u8 {
-    let loaded = if path.is_dir() {
-        config::load(&Directories { paths: vec![path.to_path_buf()] })
+/// Reads what is meant, and how it is called.
+fn fragments(which: &Which) -> (String, Result<Fragments, ConfigError>) {
+    let Some(path) = &which.path else {
+        let mut directories = Directories::below(&which.root);
+        // Root can see what systemd passes while the service runs.
+        directories.credentials.systemd = Some(which.root.join("run/credentials/kaapana-agent.service"));
+        return ("the configuration".into(), Fragments::read(&directories));
+    };
+    let read = if path.is_dir() {
+        Fragments::read(&Directories::only(path))
     } else {
         let mut fragments = Fragments::default();
-        fragments.merge_file(path).and_then(|()| config::validate(&fragments))
+        fragments.merge_file(path).map(|()| fragments)
     };
-    match loaded {
-        Ok(Some(settings)) => {
-            settings.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-            eprintln!("{}: valid, {} {}", path.display(), settings.release_name(), settings.text("platform.version"));
-            exit::DONE
-        }
-        Ok(None) => {
-            eprintln!("{}: valid, but there is no [platform] table, so nothing is configured", path.display());
-            exit::DONE
-        }
+    (path.display().to_string(), read)
+}
+
+/// The end of a command about configuration files.
+fn told<T>(name: &str, result: Result<Option<T>, ConfigError>, tell: impl FnOnce(T)) -> u8 {
+    match result {
+        Ok(Some(found)) => tell(found),
+        Ok(None) => eprintln!("{name}: valid, but there is no [platform] table, so nothing is configured"),
         Err(error) => {
             error.problems.iter().for_each(|problem| eprintln!("{problem}"));
-            exit::FAILED
+            return exit::FAILED;
         }
     }
+    exit::DONE
+}
+
+fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+}
+
+fn check(which: &Which) -> u8 {
+    let (name, read) = fragments(which);
+    told(&name, read.and_then(|fragments| config::validate(&fragments)), |settings| {
+        warn(&settings.warnings);
+        eprintln!("{name}: valid, {} {}", settings.release_name(), settings.text("platform.version"));
+    })
+}
+
+fn show(which: &Which, origin: bool) -> u8 {
+    let (name, read) = fragments(which);
+    told(&name, read.and_then(|fragments| config::show(&fragments)), |shown| {
+        warn(&shown.warnings);
+        print(&text::config(&shown.lines, origin));
+    })
 }
 
 /// The runs of a job's units, by systemd's ids of them; empty when the agent is not there.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::agent::publish::{JobView, Published};
+use crate::config::show::Line;
 use crate::ledger::{FinishedJob, JobKind, PageTimes, StepRecord};
 use crate::state::{Condition, Phase, Status};
 
@@ -345,6 +346,26 @@ pub fn changes(document: &serde_json::Value) -> String {
         line(&mut out, "value", &format!("{path}: {} -> {}", side("old"), side("new")));
     }
     out
+}
+
+/// `config show`: TOML, a table after the other, where each value comes from as a comment.
+#[must_use]
+pub fn config(lines: &[Line], origin: bool) -> String {
+    let mut text = String::new();
+    for table in lines.chunk_by(|a, b| a.table == b.table) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text += &format!("[{}]\n", table[0].table);
+        let assignment = |line: &Line| format!("{} = {}", line.name, line.value);
+        // One long value does not move the comments of all.
+        let width = table.iter().map(|line| assignment(line).chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
+        for line in table {
+            let assignment = assignment(line);
+            text += &if origin { format!("{assignment:<width$}  # {}\n", line.source) } else { assignment + "\n" };
+        }
+    }
+    text
 }
 
 #[cfg(test)]

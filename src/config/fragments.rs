@@ -9,11 +9,11 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::credentials::CredentialFolders;
 use super::error::{ConfigError, Problem};
-use super::keys;
+use super::keys::{self, Key};
 
 /// The largest fragment that is read, in bytes. A configuration is a page of
 /// text; what is larger was put there by mistake.
@@ -27,10 +27,18 @@ pub const MAX_FILES: usize = 1000;
 pub struct Directories {
     /// In the order of their weight: vendor's, volatile, administrator's.
     pub paths: Vec<PathBuf>,
+    /// Where passwords are looked for that stand in no fragment.
+    pub credentials: CredentialFolders,
 }
 
 impl Directories {
-    /// `/usr/lib`, `/run` and `/etc` below `root`.
+    /// One directory, and no credentials.
+    #[must_use]
+    pub fn only(path: &Path) -> Self {
+        Self { paths: vec![path.to_path_buf()], credentials: CredentialFolders::default() }
+    }
+
+    /// `/usr/lib`, `/run` and `/etc` below `root`, with the files of `/etc/kaapana/credentials`.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         Self {
@@ -38,6 +46,7 @@ impl Directories {
                 .iter()
                 .map(|path| root.join(path))
                 .collect(),
+            credentials: CredentialFolders { systemd: None, files: Some(root.join("etc/kaapana/credentials")) },
         }
     }
 }
@@ -51,6 +60,12 @@ pub struct Origin {
     pub line: usize,
     /// Column in characters, counted from 1.
     pub column: usize,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
 }
 
 /// A scalar or list as it stands in a file.
@@ -99,12 +114,16 @@ pub struct Entry {
 pub struct Fragments {
     /// Dotted key → value. Keys below `[values]` are kept whole: `values.global.x`.
     pub entries: BTreeMap<String, Entry>,
+    /// Where a key stands, too, without effect: a later file says it again.
+    pub overridden: BTreeMap<String, Vec<Origin>>,
     /// Tables that stand in a file, even when they are empty.
     pub tables: BTreeMap<String, Origin>,
     /// The files that were read, in the order of merging.
     pub files: Vec<PathBuf>,
     /// Files readable by users other than their owner's group.
     pub world_readable: Vec<PathBuf>,
+    /// Where passwords are looked for that stand in none of them.
+    pub credentials: CredentialFolders,
 }
 
 /// Is this directory entry a fragment? Editors' dot-files and back-ups are not.
@@ -128,11 +147,11 @@ impl Fragments {
                 Ok(listing) => listing,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    return Err(ConfigError::file(
-                        directory,
-                        format!("cannot be listed: {error}"),
-                        Some("the configuration is a directory of *.toml files".into()),
-                    ));
+                    let advice = match error.kind() {
+                        std::io::ErrorKind::PermissionDenied => "only root may read it",
+                        _ => "the configuration is a directory of *.toml files",
+                    };
+                    return Err(ConfigError::file(directory, format!("cannot be listed: {error}"), Some(advice.into())));
                 }
             };
             for entry in listing {
@@ -150,7 +169,7 @@ impl Fragments {
                 Some("merge them into a few files".into()),
             ));
         }
-        let mut merged = Self::default();
+        let mut merged = Self { credentials: directories.credentials.clone(), ..Self::default() };
         let mut problems = Vec::new();
         for path in files.into_values() {
             match merged.merge_file(&path) {
@@ -181,47 +200,63 @@ impl Fragments {
         let lines = LineIndex::new(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-            let problems = errors
-                .iter()
-                .map(|error| {
-                    let (line, column) = error.span().map_or((0, 0), |span| lines.position(span.start));
-                    Problem {
-                        file: Some(path.to_path_buf()),
-                        line,
-                        column,
-                        key: String::new(),
-                        message: format!("not valid TOML: {}", one_line(error.message())),
-                        advice: None,
-                    }
-                })
-                .collect();
+            let problems = errors.iter().map(|error| syntax_problem(error, path, text, &lines, table.get_ref())).collect();
             return Err(ConfigError { problems });
         }
         self.files.push(path.to_path_buf());
-        self.merge_table("", table.get_ref(), path, &lines);
-        Ok(())
+        let mut problems = Vec::new();
+        self.merge_table("", table.get_ref(), path, &lines, &mut problems);
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
-    fn merge_table(&mut self, prefix: &str, table: &DeTable<'_>, path: &Path, lines: &LineIndex<'_>) {
+    fn merge_table(
+        &mut self,
+        prefix: &str,
+        table: &DeTable<'_>,
+        path: &Path,
+        lines: &LineIndex<'_>,
+        problems: &mut Vec<Problem>,
+    ) {
         for (name, value) in table {
             let key = join(prefix, name.get_ref());
             let (line, column) = lines.position(name.span().start);
             let origin = Origin { file: path.to_path_buf(), line, column };
-            self.merge_value(&key, value, origin, path, lines);
+            if let DeValue::Table(inner) = value.get_ref() {
+                // Below [values] a quoted "a.b" and a table a with a key b are the same path.
+                self.tables.insert(key.clone(), origin);
+                self.merge_table(&key, inner, path, lines, problems);
+            } else {
+                self.merge_value(key, value.get_ref(), origin, problems);
+            }
         }
     }
 
-    fn merge_value(&mut self, key: &str, value: &Spanned<DeValue<'_>>, origin: Origin, path: &Path, lines: &LineIndex<'_>) {
-        if let DeValue::Table(inner) = value.get_ref() {
-            // Below [values] a quoted "a.b" and a table a with a key b are the same path.
-            self.tables.insert(key.to_owned(), origin);
-            self.merge_table(key, inner, path, lines);
-            return;
-        }
+    fn merge_value(&mut self, key: String, value: &DeValue<'_>, origin: Origin, problems: &mut Vec<Problem>) {
         // A scalar replaces a table of the same name and the other way round.
         let below = format!("{key}.");
-        self.entries.retain(|known, _| !known.starts_with(&below));
-        self.entries.insert(key.to_owned(), Entry { raw: raw(value.get_ref()), origin });
+        let hidden: Vec<String> = self
+            .entries
+            .range(below.clone()..)
+            .map(|(known, _)| known.clone())
+            .take_while(|known| known.starts_with(&below))
+            .collect();
+        for known in hidden {
+            self.entries.remove(&known);
+        }
+        match self.entries.insert(key.clone(), Entry { raw: raw(value), origin: origin.clone() }) {
+            Some(old) if old.origin.file == origin.file => {
+                let (first, again) = if old.origin.line < origin.line { (old.origin, origin) } else { (origin, old.origin) };
+                problems.push(twice(&again.file, (again.line, again.column), key, Some(first.line)));
+            }
+            Some(old) => self.overridden.entry(key).or_default().push(old.origin),
+            None => {}
+        }
+    }
+
+    /// Is the key set to something? An empty string means that it is not.
+    #[must_use]
+    pub fn is_set(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| !matches!(&entry.raw, Raw::String(text) if text.is_empty()))
     }
 
     /// Is any key of this table, or the table itself, in a file?
@@ -230,6 +265,72 @@ impl Fragments {
         let below = format!("{name}.");
         self.tables.contains_key(name) || self.entries.keys().any(|key| key.starts_with(&below))
     }
+}
+
+fn twice(file: &Path, (line, column): (usize, usize), key: String, first: Option<usize>) -> Problem {
+    let first = first.map(|line| format!(", first in line {line}")).unwrap_or_default();
+    Problem {
+        file: Some(file.to_path_buf()),
+        line,
+        column,
+        key,
+        message: format!("stands twice in this file{first}"),
+        advice: Some("remove one of the two; a later file may say it again".into()),
+    }
+}
+
+/// What the parser says, as a problem. Its word for a key that stands twice names neither
+/// the key nor the place of the first one.
+fn syntax_problem(error: &toml::de::Error, path: &Path, text: &str, lines: &LineIndex<'_>, table: &DeTable<'_>) -> Problem {
+    let span = error.span();
+    let (line, column) = span.as_ref().map_or((0, 0), |span| lines.position(span.start));
+    if error.message() == "duplicate key"
+        && let Some(span) = span
+    {
+        let headers = || text.lines().enumerate().take(line).filter(|(_, text)| text.trim_start().starts_with('['));
+        let header = headers().last().map(|(at, text)| (at + 1, text.split('#').next().unwrap_or_default().trim()));
+        let name = |header: &str| header.trim_matches(['[', ']', ' ']).to_owned();
+        let (key, first) = match header {
+            // The table itself.
+            Some((at, header)) if at == line => {
+                let first = headers().find(|(_, text)| text.trim_start().starts_with(header)).map(|(at, _)| at + 1);
+                (name(header), first)
+            }
+            header => {
+                let in_table = header.map(|(_, header)| name(header)).unwrap_or_default();
+                // The parts of a dotted key stand before it in its line.
+                let begin = lines.starts[line.saturating_sub(1)];
+                let dotted = text.get(begin..span.end).filter(|text| !text.contains('=')).or_else(|| text.get(span));
+                let dotted = dotted.unwrap_or_default().trim();
+                let first = first_place(table, &in_table, dotted).map(|start| lines.position(start).0);
+                (join(&in_table, dotted), first)
+            }
+        };
+        return twice(path, (line, column), key.replace(['"', '\''], ""), first.filter(|first| *first < line));
+    }
+    let message = one_line(error.message());
+    let unquoted =
+        ["expected nothing", "expected `\"`", "string values must be quoted"].iter().any(|words| message.contains(words));
+    Problem {
+        file: Some(path.to_path_buf()),
+        line,
+        column,
+        key: String::new(),
+        message: format!("not valid TOML: {message}"),
+        advice: unquoted.then(|| "a string stands in quotes".to_owned()),
+    }
+}
+
+/// Where a key of a table stands that is found by its parts.
+fn first_place(table: &DeTable<'_>, in_table: &str, key: &str) -> Option<usize> {
+    // A quoted name may hold dots.
+    let quoted = key.contains(['"', '\'']);
+    let (parts, last) = key.rsplit_once('.').filter(|_| !quoted).unwrap_or(("", key.trim_matches(['"', '\''])));
+    let mut at = table;
+    for part in in_table.split('.').chain(parts.split('.')).map(str::trim).filter(|part| !part.is_empty()) {
+        at = at.get(part)?.get_ref().as_table()?;
+    }
+    at.iter().find(|(key, _)| key.get_ref() == last.trim()).map(|(key, _)| key.span().start)
 }
 
 fn join(prefix: &str, name: &str) -> String {
@@ -334,9 +435,15 @@ impl<'t> LineIndex<'t> {
 /// The known key nearest to `key` by edit distance, when one is near.
 #[must_use]
 pub fn nearest_key(key: &str) -> Option<&'static str> {
+    nearest_among(key, |_| true)
+}
+
+/// As [`nearest_key`], among some of them.
+pub(super) fn nearest_among(key: &str, of: impl Fn(&Key) -> bool) -> Option<&'static str> {
     let last = key.rsplit('.').next().unwrap_or(key);
     keys::KEYS
         .iter()
+        .filter(|known| of(known))
         .map(|known| {
             let known_last = known.path.rsplit('.').next().unwrap_or(known.path);
             let whole = strsim::damerau_levenshtein(key, known.path);

@@ -25,6 +25,10 @@ pub enum Kind {
     Label,
     /// A host name (RFC 1123) or an IP address.
     Host,
+    /// As [`Kind::Host`], in lower case: what browsers ask for.
+    Domain,
+    /// A size in bytes as Kubernetes writes it, such as `"100Gi"`.
+    Quantity,
     /// A registry: host, optional port and path, without a scheme.
     Registry,
     /// A Helm release and chart name.
@@ -56,7 +60,8 @@ impl Kind {
             Self::Path => "an absolute path in quotes".into(),
             Self::Duration => "a time span in quotes, such as \"90s\", \"15m\" or \"2h\"".into(),
             Self::Label => "a DNS label: up to 63 lower-case letters, digits and '-'".into(),
-            Self::Host => "a host name or an IP address".into(),
+            Self::Host | Self::Domain => "a host name or an IP address".into(),
+            Self::Quantity => "a size in quotes, such as \"100Gi\", of at least \"1Mi\"".into(),
             Self::Registry => "a registry without a scheme, such as \"registry.example.org/kaapana\"".into(),
             Self::ReleaseName => "a release name: up to 53 lower-case letters, digits and '-'".into(),
             Self::Version => "a version such as \"0.6.0\"".into(),
@@ -118,8 +123,8 @@ const fn secret(path: &'static str, default: Option<&'static str>, variable: &'s
 
 use Effect::{Agent, Identity, Redeploy, State};
 use Kind::{
-    AutoBool, Bool, Choice, Cidrs, Credential, Duration, Host, Integer, Label, Path, Paths, Registry, ReleaseName, Text, Version,
-    Windows,
+    AutoBool, Bool, Choice, Cidrs, Credential, Domain, Duration, Host, Integer, Label, Path, Paths, Quantity, Registry,
+    ReleaseName, Text, Version, Windows,
 };
 
 /// All keys, by table. A table `[values]` takes any further Helm value besides.
@@ -143,7 +148,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "platform.domain",
-        Host,
+        Domain,
         None,
         Some("DOMAIN"),
         Redeploy,
@@ -392,7 +397,14 @@ pub const KEYS: &[Key] = &[
         Identity,
         "What provides volumes.",
     ),
-    key("storage.volume_slow_data", Text, Some("100Gi"), Some("VOLUME_SLOW_DATA"), Redeploy, "Size of the volume for slow data."),
+    key(
+        "storage.volume_slow_data",
+        Quantity,
+        Some("100Gi"),
+        Some("VOLUME_SLOW_DATA"),
+        Redeploy,
+        "Size of the volume for slow data.",
+    ),
     key("storage.replica_count", Integer(1, 9), Some("1"), Some("REPLICA_COUNT"), Redeploy, "Replicas of a longhorn volume."),
     key("resources.pacs_percent", Integer(1, 100), Some("30"), Some("PACS_PERCENT"), Redeploy, "Share of memory for the PACS."),
     key(

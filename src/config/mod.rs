@@ -4,7 +4,9 @@
 //!   administrator's directory and merges them, keeping where each value stands;
 //! * [`keys`] is the one table of all keys: type, default, script variable, meaning;
 //! * [`mod@validate`] checks the merged keys against that table, `typed` one key at a time;
+//! * [`credentials`] finds passwords that stand in no fragment;
 //! * [`settings`] is what they yield: [`Settings`];
+//! * [`mod@show`] tells each value and where it comes from;
 //! * [`derived`] computes what depends on several keys or the machine;
 //! * [`values`] turns settings into the values given to Helm, by tables of data;
 //! * [`window`] knows when a change may take the platform down by itself;
@@ -13,20 +15,25 @@
 //! Nothing here changes the node, and a refused configuration never replaces
 //! the one in force: that rule is kept by [`crate::ledger`].
 
+pub mod credentials;
 pub mod derived;
 pub mod error;
 pub mod fragments;
+mod host;
 pub mod keys;
 pub mod settings;
+pub mod show;
 mod typed;
 pub mod validate;
 pub mod values;
 pub mod watch;
 pub mod window;
 
+pub use credentials::CredentialFolders;
 pub use error::{ConfigError, Problem};
 pub use fragments::{Directories, Fragments, Origin};
 pub use settings::Settings;
+pub use show::show;
 pub use validate::validate;
 
 /// Loads and validates the configuration of the given directories.

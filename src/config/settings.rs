@@ -203,25 +203,28 @@ impl Settings {
     /// The keys that were set to something, `[values]` included, secrets masked.
     #[must_use]
     pub fn masked(&self) -> BTreeMap<String, String> {
-        let show = |value: &Value| match value {
-            Value::Text(text) => text.clone(),
+        let text = |value: Value| match value {
+            Value::Text(text) => text,
             other => other.to_json().to_string(),
         };
-        let mut shown: BTreeMap<String, String> = self
-            .values
-            .iter()
-            .map(|(key, value)| {
-                let secret = is_secret(key, value);
-                (key.clone(), if secret { MASK.to_owned() } else { show(value) })
-            })
-            .collect();
-        for (path, value) in &self.extra {
-            shown.insert(
-                format!("values.{path}"),
-                if looks_secret(path) || is_login(value) { MASK.to_owned() } else { show(value) },
-            );
-        }
-        shown
+        let keys = self.values.keys().cloned().chain(self.extra.keys().map(|path| format!("values.{path}")));
+        keys.filter_map(|key| self.shown(&key).map(|value| (key, text(value)))).collect()
+    }
+
+    /// The value of a key, `values.` and a path included, as it may be shown.
+    #[must_use]
+    pub fn shown(&self, key: &str) -> Option<Value> {
+        let (value, secret) = match key.strip_prefix("values.") {
+            Some(path) => {
+                let value = self.extra.get(path)?;
+                (value, looks_secret(path) || is_login(value))
+            }
+            None => {
+                let value = self.values.get(key)?;
+                (value, is_secret(key, value))
+            }
+        };
+        Some(if secret { Value::Text(MASK.to_owned()) } else { value.clone() })
     }
 
     /// Every string that must never be shown.
@@ -249,7 +252,7 @@ impl Settings {
 
     /// Does the release that is configured have this key? Those that become no value are in
     /// all of them.
-    fn has_key(&self, key: &str) -> bool {
+    pub(super) fn has_key(&self, key: &str) -> bool {
         let release = super::values::release_of(self.text("platform.version"));
         super::values::releases_of_key(key).is_none_or(|releases| releases.contains(&release.as_str()))
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::fragments::{Entry, Raw};
+use super::host::{host_fault, is_host, is_label, is_registry, registry_fault};
 use super::keys::{Key, Kind};
 use super::settings::{Value, parse_duration};
 use super::window::Window;
@@ -23,6 +24,7 @@ pub(super) fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
         let hidden = |text: &str| key.secret || key.path.ends_with("password_file") || text.contains('@') || text.contains("://");
         let found = match &entry.raw {
             Raw::String(text) if hidden(text) => "a string".to_owned(),
+            Raw::String(text) if text.len() > 253 => format!("a string of {} bytes", text.len()),
             Raw::String(text) => format!("the string {text:?}"),
             Raw::Integer(number) if !key.secret => format!("the integer {number}"),
             other => other.type_name().to_owned(),
@@ -45,13 +47,18 @@ pub(super) fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
             | Kind::Duration
             | Kind::Label
             | Kind::Host
+            | Kind::Domain
+            | Kind::Quantity
             | Kind::Registry
             | Kind::ReleaseName
             | Kind::Version,
             Raw::String(text),
         ) if text.is_empty() => Ok(Value::Text(String::new())),
-        (Kind::Registry, Raw::String(text)) if text.contains("://") => {
-            Err(format!("found a scheme, expected {}", key.kind.expectation()))
+        (Kind::Registry, Raw::String(text)) if !is_registry(text) && is_one_line(text) => {
+            Err(registry_fault(text, &key.kind.expectation()))
+        }
+        (Kind::Host | Kind::Domain, Raw::String(text)) if !text_is(key.kind, text) && is_one_line(text) => {
+            Err(host_fault(text, &key.kind.expectation()))
         }
         (kind, Raw::String(text)) if text_is(kind, text) => {
             let text = if kind == Kind::Path { normal_path(text) } else { text.clone() };
@@ -73,8 +80,13 @@ fn normal_path(text: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+/// Such a text can be repeated in a message, too.
+fn is_one_line(text: &str) -> bool {
+    !text.chars().any(char::is_control) && text.len() <= 4096
+}
+
 fn text_is(kind: Kind, text: &str) -> bool {
-    if text.chars().any(char::is_control) || text.len() > 4096 {
+    if !is_one_line(text) {
         return false;
     }
     match kind {
@@ -84,6 +96,8 @@ fn text_is(kind: Kind, text: &str) -> bool {
         Kind::Label => is_label(text, 63),
         Kind::ReleaseName => is_label(text, 53),
         Kind::Host => is_host(text),
+        Kind::Domain => is_host(text) && !text.contains(|c: char| c.is_ascii_uppercase()),
+        Kind::Quantity => is_quantity(text),
         Kind::Registry => is_registry(text),
         Kind::Version => {
             text.starts_with(|first: char| first.is_ascii_digit())
@@ -95,29 +109,31 @@ fn text_is(kind: Kind, text: &str) -> bool {
     }
 }
 
-fn is_label(text: &str, most: usize) -> bool {
-    text.len() <= most
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-}
-
-fn is_host(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok()
-        || (text.len() <= 253
-            && text.split('.').all(|label| is_label(&label.to_ascii_lowercase(), 63))
-            // An all-numeric name is a mistyped address, not a name (RFC 1123, 2.1).
-            && !text.chars().all(|c| c.is_ascii_digit() || c == '.'))
-}
-
-fn is_registry(text: &str) -> bool {
-    let (host, path) = text.split_once('/').map_or((text, None), |(host, path)| (host, Some(path)));
-    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
-    is_host(name)
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-        && path.is_none_or(|path| {
-            path.split('/').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
-        })
+/// Is it a positive quantity of bytes as Kubernetes writes it, of a size that can be meant?
+fn is_quantity(text: &str) -> bool {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[number.len()..] {
+        "" => 1.0,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "P" => 1e15,
+        "E" => 1e18,
+        "Ki" => 1024_f64,
+        "Mi" => 1024_f64.powi(2),
+        "Gi" => 1024_f64.powi(3),
+        "Ti" => 1024_f64.powi(4),
+        "Pi" => 1024_f64.powi(5),
+        "Ei" => 1024_f64.powi(6),
+        _ => return false,
+    };
+    // Digits with one dot between them: no sign, no exponent.
+    number.starts_with(|c: char| c.is_ascii_digit())
+        && number.ends_with(|c: char| c.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_digit() || c == '.')
+        // Without a unit it is bytes: "100" is a unit forgotten. Kubernetes counts in 63 bits.
+        && number.parse::<f64>().is_ok_and(|number| (1024_f64.powi(2)..2_f64.powi(63)).contains(&(number * factor)))
 }
 
 fn is_cidr(text: &str) -> bool {

@@ -3,12 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::credentials::{Guard, meant, of_file, read_password};
 use super::error::{ConfigError, Problem};
-use super::fragments::{Fragments, Raw, nearest_key};
+use super::fragments::{Fragments, Origin, Raw, nearest_key};
 use super::keys;
 use super::settings::{Settings, Value, looks_secret};
-use super::typed::{check_credential, default_value, typed};
+use super::show::Source;
+use super::typed::{default_value, typed};
 use super::values;
+
+/// The ports of the platform, which are node ports.
+const PORTS: [&str; 3] = ["network.http_port", "network.https_port", "network.dicom_port"];
+
+/// The range that Kaapana has its API server give node ports from.
+const NODE_PORTS: std::ops::RangeInclusive<i64> = 80..=32000;
 
 /// Checks merged fragments. `None`: no `[platform]` table, so nothing is configured.
 ///
@@ -16,11 +24,22 @@ use super::values;
 ///
 /// Every problem found.
 pub fn validate(fragments: &Fragments) -> Result<Option<Settings>, ConfigError> {
-    let mut check = Checker { fragments, problems: Vec::new() };
+    Ok(check(fragments)?.map(|checked| checked.settings))
+}
+
+/// Valid settings, and where passwords came from that stand in no fragment.
+pub(super) struct Checked {
+    pub settings: Settings,
+    pub passwords: BTreeMap<&'static str, Source>,
+}
+
+/// As [`validate`], and keeps where passwords came from.
+pub(super) fn check(fragments: &Fragments) -> Result<Option<Checked>, ConfigError> {
+    let mut check = Checker { fragments, problems: Vec::new(), warnings: Vec::new(), passwords: BTreeMap::new() };
     let mut settings = check.typed_values();
     check.unknown_keys();
     if check.problems.is_empty() && fragments.has_table("platform") {
-        check.password_files(&mut settings);
+        check.passwords(&mut settings);
         check.combinations(&settings);
     }
     let mut problems = check.problems;
@@ -32,7 +51,8 @@ pub fn validate(fragments: &Fragments) -> Result<Option<Settings>, ConfigError> 
         return Ok(None);
     }
     settings.warnings = warnings(fragments, &settings);
-    Ok(Some(settings))
+    settings.warnings.append(&mut check.warnings);
+    Ok(Some(Checked { settings, passwords: check.passwords }))
 }
 
 fn warnings(fragments: &Fragments, settings: &Settings) -> Vec<String> {
@@ -54,12 +74,22 @@ fn warnings(fragments: &Fragments, settings: &Settings) -> Vec<String> {
     if settings.flag("deployment.prefetch_extensions") && !settings.text("deployment.chart_path").is_empty() {
         warnings.push("deployment.prefetch_extensions has no effect with deployment.chart_path".into());
     }
+    for key in PORTS.iter().filter(|key| !NODE_PORTS.contains(&settings.integer(key))) {
+        warnings.push(format!(
+            "{key} is {}, and the API server gives ports from {} to {} unless its --service-node-port-range says otherwise",
+            settings.integer(key),
+            NODE_PORTS.start(),
+            NODE_PORTS.end()
+        ));
+    }
     warnings
 }
 
 struct Checker<'f> {
     fragments: &'f Fragments,
     problems: Vec<Problem>,
+    warnings: Vec<String>,
+    passwords: BTreeMap<&'static str, Source>,
 }
 
 impl Checker<'_> {
@@ -141,23 +171,90 @@ impl Checker<'_> {
         }
     }
 
-    fn password_files(&mut self, settings: &mut Settings) {
-        for key in keys::KEYS.iter().filter(|key| key.path.ends_with(".password_file")) {
-            let file = settings.text(key.path).to_owned();
-            if file.is_empty() {
-                continue;
+    /// Every password that stands in no fragment: read, checked, and told when it does not count.
+    fn passwords(&mut self, settings: &mut Settings) {
+        let listing = match self.fragments.credentials.list() {
+            Ok(listing) => listing,
+            Err(problem) => {
+                self.problems.push(problem);
+                return;
             }
-            let password = key.path.trim_end_matches("_file");
-            if self.fragments.entries.contains_key(password) {
-                self.problem(key.path, format!("stands beside {password}, expected one of the two"), None);
-                continue;
-            }
-            match read_password(Path::new(&file)) {
-                Ok(text) => {
-                    settings.values.insert(password.to_owned(), Value::Text(text));
+        };
+        for key in keys::KEYS.iter().filter(|key| key.secret) {
+            // What counts so far: what is said of it, and its file.
+            let mut counts: Option<(String, Option<PathBuf>)> =
+                self.origin_of_set(key.path).map(|origin| (format!("is set in {origin}"), None));
+            let file_key = format!("{}_file", key.path);
+            if let Some(named) = self.origin_of_set(&file_key) {
+                let file = PathBuf::from(settings.text(&file_key));
+                if counts.is_some() {
+                    self.problem(&file_key, format!("stands beside {}, expected one of the two", key.path), None);
+                    continue;
                 }
-                Err((message, advice)) => self.problem(key.path, format!("{file}: {message}"), advice),
+                match read_password(&file, Guard::Named) {
+                    Ok(text) => {
+                        settings.values.insert(key.path.to_owned(), Value::Text(text));
+                    }
+                    Err((message, advice)) => self.problem(&file_key, format!("{}: {message}", file.display()), advice),
+                }
+                counts = Some((format!("is in {}, as {named} says", file.display()), Some(file.clone())));
+                self.passwords.insert(key.path, Source::PasswordFile { file, named });
             }
+            for credential in listing.credentials.iter().filter(|credential| credential.key == key.path) {
+                let file = &credential.file;
+                // A file that is open to others is a leak also when another password counts.
+                let text = match read_password(file, credential.guard) {
+                    Ok(text) => text,
+                    Err(fault) => {
+                        self.problems.push(of_file(file, fault));
+                        continue;
+                    }
+                };
+                if let Some((other, known)) = &counts {
+                    if known.as_ref() != Some(file) {
+                        self.warnings.push(format!(
+                            "{} {other}, and that counts; {} has no effect: remove one of the two",
+                            key.path,
+                            file.display()
+                        ));
+                    }
+                    continue;
+                }
+                settings.values.insert(key.path.to_owned(), Value::Text(text));
+                let (said, source) = match credential.guard {
+                    Guard::Systemd => ("is a credential of the service".to_owned(), Source::Credential(key.path.to_owned())),
+                    Guard::Folder | Guard::Named => (format!("is in {}", file.display()), Source::File(file.clone())),
+                };
+                counts = Some((said, Some(file.clone())));
+                self.passwords.insert(key.path, source);
+                self.credential_of_other_releases(settings, key.path, file);
+            }
+        }
+        let named: Vec<&str> =
+            keys::KEYS.iter().filter(|key| key.path.ends_with("password_file")).map(|key| settings.text(key.path)).collect();
+        for stranger in listing.strangers.iter().filter(|file| !named.iter().any(|named| Path::new(named) == *file)) {
+            let name = stranger.file_name().unwrap_or_default().to_string_lossy();
+            self.warnings.push(format!(
+                "{} is called like no key of a password and has no effect: {}",
+                stranger.display(),
+                meant(&name)
+            ));
+        }
+    }
+
+    /// Where a key stands that is set to something.
+    fn origin_of_set(&self, key: &str) -> Option<Origin> {
+        self.fragments.is_set(key).then(|| self.fragments.entries[key].origin.clone())
+    }
+
+    fn credential_of_other_releases(&mut self, settings: &Settings, key: &str, file: &Path) {
+        let Ok(release) = values::supported(settings) else { return };
+        if let Some(releases) = values::releases_of_key(key).filter(|releases| !releases.contains(&release)) {
+            self.warnings.push(format!(
+                "{} has no effect: the key exists only in the releases {}, and platform.version is of {release}",
+                file.display(),
+                releases.join(", ")
+            ));
         }
     }
 
@@ -165,10 +262,7 @@ impl Checker<'_> {
     fn other_releases(&mut self, settings: &Settings) {
         // A version that is not supported is told by a check: another agent may support it.
         let Ok(release) = values::supported(settings) else { return };
-        // An empty string means that the key is not set.
-        let is_set = |raw: &Raw| !matches!(raw, Raw::String(text) if text.is_empty());
-        let set: Vec<String> =
-            self.fragments.entries.iter().filter(|(_, entry)| is_set(&entry.raw)).map(|(key, _)| key.clone()).collect();
+        let set: Vec<String> = self.fragments.entries.keys().filter(|key| self.fragments.is_set(key)).cloned().collect();
         for key in set {
             // A file is another way to say what the key says.
             let of = key.strip_suffix("_file").unwrap_or(&key);
@@ -255,12 +349,43 @@ impl Checker<'_> {
                 );
             }
         }
+        self.prefixed_namespaces(settings);
+        self.shares(settings);
+    }
+
+    /// A name alone may be short enough, and too long with the instance's prefix.
+    fn prefixed_namespaces(&mut self, settings: &Settings) {
+        for name in ["services", "jobs", "extensions", "helm"] {
+            let whole = settings.namespace(name);
+            let counts = name != "jobs" || settings.jobs_namespace().is_some();
+            if counts && whole.len() > 63 {
+                self.problem(
+                    &format!("namespaces.{name}"),
+                    format!("is \"{whole}\" with the prefix of the instance, {} characters, expected at most 63", whole.len()),
+                    Some("shorten it or platform.instance_uid".into()),
+                );
+            }
+        }
+    }
+
+    /// The script divides by their sum, so that any three numbers work, and 30, 500 and 20 by mistake, too.
+    fn shares(&mut self, settings: &Settings) {
+        let keys = ["resources.pacs_percent", "resources.airflow_percent", "resources.opensearch_percent"];
+        let sum: i64 = keys.iter().map(|key| settings.integer(key)).sum();
+        let last = keys.iter().rfind(|key| self.fragments.is_set(key));
+        if let Some(last) = last.filter(|_| sum != 100) {
+            let shares: Vec<String> = keys.iter().map(|key| format!("{} = {}", key, settings.integer(key))).collect();
+            self.problem(
+                last,
+                format!("the shares {} are {sum} together, expected 100", shares.join(", ")),
+                Some("a key that is not set has its default".into()),
+            );
+        }
     }
 
     fn distinct_ports(&mut self, settings: &Settings) {
-        let ports = ["network.http_port", "network.https_port", "network.dicom_port"];
-        for (at, key) in ports.iter().enumerate() {
-            if let Some(other) = ports[..at].iter().find(|other| settings.integer(other) == settings.integer(key)) {
+        for (at, key) in PORTS.iter().enumerate() {
+            if let Some(other) = PORTS[..at].iter().find(|other| settings.integer(other) == settings.integer(key)) {
                 self.problem(
                     key,
                     format!("is {}, as {other}", settings.integer(key)),
@@ -285,25 +410,6 @@ impl Checker<'_> {
             );
         }
     }
-}
-
-fn read_password(path: &Path) -> Result<String, (String, Option<String>)> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = std::fs::metadata(path).map_err(|error| (format!("cannot be read: {error}"), None))?;
-    if !metadata.is_file() || metadata.len() > 4096 {
-        return Err(("expected a small regular file".into(), None));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err((format!("is readable by others (mode {mode:04o})"), Some(format!("chmod 0600 {}", path.display()))));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| (format!("cannot be read: {error}"), None))?;
-    let text = text.trim_end_matches(['\n', '\r']);
-    if text.is_empty() {
-        return Err(("is empty".into(), Some("write the password into it".into())));
-    }
-    check_credential(text).map_err(|message| (message, None))?;
-    Ok(text.to_owned())
 }
 
 fn extra_value(path: &str, raw: &Raw) -> Result<Value, String> {

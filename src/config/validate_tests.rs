@@ -103,7 +103,7 @@ fn every_bad_input_gets_file_line_column_key_and_expectation() {
         ),
         (
             "[platform]\nversion=\"0.6.0\"\ndomain=\"a.b\"\n[registry]\nurl = \"https://r.org\"\n",
-            "10.toml:5:1: registry.url: found a scheme, expected a registry without a scheme, such as \"registry.example.org/kaapana\"",
+            "10.toml:5:1: registry.url: holds a scheme, expected \"r.org\"",
         ),
         (
             &with("[values]\n\"global.hostname\" = \"x\"\n"),
@@ -126,9 +126,30 @@ fn every_bad_input_gets_file_line_column_key_and_expectation() {
 }
 
 #[test]
-fn the_same_key_twice_is_refused_with_its_line() {
-    let text = refusal("[platform]\nversion = \"1\"\nversion = \"2\"\n");
-    assert!(text.starts_with("10.toml:3:1: not valid TOML: "), "{text}");
+fn names_and_sizes_that_are_right_are_accepted() {
+    for domain in [
+        "kaapana",
+        "kaapana.example.org",
+        "10.0.0.5",
+        "fd00::5",
+        "3d.example.org",
+        "xn--mnchen-3ya.example",
+        &["abc"; 63].join("."),
+    ] {
+        let text = format!("[platform]\nversion = \"0.6.0\"\ndomain = \"{domain}\"\n[registry]\nurl = \"r.org\"\n");
+        assert_eq!(load(&text).unwrap().unwrap().text("platform.domain"), domain);
+    }
+    for url in ["r.org", "r.org:5000", "R.org/a/b-c_d.e", "10.0.0.5:5000/kaapana", "localhost:32000"] {
+        load(&format!("[platform]\nversion = \"0.6.0\"\ndomain = \"a.b\"\n[registry]\nurl = \"{url}\"\n")).unwrap();
+    }
+    for size in ["100Gi", "1Mi", "1.5Ti", "500G", "107374182400", "2000000k", "7E"] {
+        load(&with(&format!("[storage]\nvolume_slow_data = \"{size}\"\n"))).unwrap();
+    }
+    for size in ["1Ki", "100", "1.Gi", ".5Gi", "1e9", "1 Gi", "Gi", "+1Gi", "100gi", "8Ei", "1.5.5Gi", "100m", "∞Gi"] {
+        let text = refusal(&with(&format!("[storage]\nvolume_slow_data = \"{size}\"\n")));
+        assert!(text.contains("volume_slow_data: found the string"), "{size}: {text}");
+    }
+    load(&with("[resources]\npacs_percent = 40\nairflow_percent = 40\n")).unwrap();
 }
 
 #[test]

@@ -1,14 +1,17 @@
-//! Watches the configuration directories and says when they changed.
+//! Watches the configuration directories, and the folder of passwords beside them, and says
+//! when they changed.
 //!
 //! Editors replace files by rename and write in pieces, so a change is only
 //! announced; the loop waits for the settle time before it reads. Directories
 //! that do not exist yet are awaited through their nearest existing parent.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
+use super::credentials::is_credential_name;
 use super::fragments::{Directories, is_fragment_name};
 
 /// A running watch; dropping it ends it.
@@ -50,7 +53,8 @@ impl ConfigWatch {
         for path in std::mem::take(&mut self.watched) {
             drop(self.watcher.unwatch(&path));
         }
-        let wanted: Vec<PathBuf> = self.directories.paths.iter().filter_map(|path| nearest_existing(path)).collect();
+        let folders = self.directories.paths.iter().chain(&self.directories.credentials.files);
+        let wanted: Vec<PathBuf> = folders.filter_map(|path| nearest_existing(path)).collect();
         for path in wanted {
             if !self.watched.contains(&path) && self.watcher.watch(&path, RecursiveMode::NonRecursive).is_ok() {
                 self.watched.push(path);
@@ -63,11 +67,14 @@ fn nearest_existing(path: &Path) -> Option<PathBuf> {
     path.ancestors().find(|candidate| candidate.is_dir()).map(Path::to_path_buf)
 }
 
-/// A fragment in one of the directories, one of them itself, or a parent of one.
+/// A fragment or password in one of the directories, one of them itself, or a parent of one.
+/// What systemd passes changes only when the service starts.
 fn concerns(directories: &Directories, path: &Path) -> bool {
-    directories.paths.iter().any(|directory| {
-        directory.starts_with(path) || (path.parent() == Some(directory) && path.file_name().is_some_and(is_fragment_name))
-    })
+    let within = |directory: &PathBuf, is_ours: fn(&OsStr) -> bool| {
+        directory.starts_with(path) || (path.parent() == Some(directory) && path.file_name().is_some_and(is_ours))
+    };
+    directories.paths.iter().any(|directory| within(directory, is_fragment_name))
+        || directories.credentials.files.iter().any(|folder| within(folder, is_credential_name))
 }
 
 #[cfg(test)]
@@ -95,12 +102,30 @@ mod tests {
         assert!(wakes(&mut changed).await, "an editor replaced the file");
     }
 
+    #[tokio::test]
+    async fn a_password_that_changes_and_its_folder_that_appears_wake() {
+        let root = tempfile::tempdir().unwrap();
+        let directories = Directories::below(root.path());
+        let folder = directories.credentials.files.clone().unwrap();
+        std::fs::create_dir_all(&directories.paths[2]).unwrap();
+        let (sender, mut changed) = mpsc::channel(1);
+        let mut watch = ConfigWatch::start(directories, sender).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        assert!(wakes(&mut changed).await, "the folder appeared");
+        watch.follow();
+        while changed.try_recv().is_ok() {}
+        std::fs::write(folder.join("registry.password"), "Changed1").unwrap();
+        assert!(wakes(&mut changed).await, "the password was written");
+    }
+
     #[test]
-    fn only_fragments_and_parents_concern() {
+    fn only_fragments_passwords_and_parents_concern() {
         let directories = Directories::below(Path::new("/r"));
         assert!(concerns(&directories, Path::new("/r/etc/kaapana/config/10.toml")));
         assert!(concerns(&directories, Path::new("/r/etc/kaapana")));
         assert!(!concerns(&directories, Path::new("/r/etc/kaapana/config/.10.toml.swp")));
+        assert!(concerns(&directories, Path::new("/r/etc/kaapana/credentials/registry.password")));
+        assert!(!concerns(&directories, Path::new("/r/etc/kaapana/credentials/registry.password~")));
         assert!(!concerns(&directories, Path::new("/r/etc/passwd")));
     }
 }
