@@ -2,7 +2,8 @@
 //!
 //! * [`fragments`] reads `*.toml` of the vendor's, the volatile and the
 //!   administrator's directory and merges them, keeping where each value stands;
-//! * [`keys`] is the one table of all keys: type, default, script variable, meaning;
+//! * [`keys`] is the one table of all keys: type, default, script variable, meaning; [`notes`]
+//!   is what the documents say of them besides;
 //! * [`mod@validate`] checks the merged keys against that table, `typed` one key at a time;
 //! * [`settings`] is what they yield: [`Settings`];
 //! * [`derived`] computes what depends on several keys or the machine;
@@ -17,6 +18,7 @@ pub mod derived;
 pub mod error;
 pub mod fragments;
 pub mod keys;
+pub mod notes;
 pub mod settings;
 mod typed;
 pub mod validate;
