@@ -1,6 +1,8 @@
 //! The schema against the program's own validation.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{LazyLock, Mutex};
 
 use super::*;
 use crate::config::{self, Fragments, keys};
@@ -18,7 +20,7 @@ fn fits(root: &Json, schema: &Json, document: &Json) -> bool {
         "enum" => wanted.as_array().unwrap().contains(document),
         "minimum" => document.as_i64().is_none_or(|number| number >= wanted.as_i64().unwrap()),
         "maximum" => document.as_i64().is_none_or(|number| number <= wanted.as_i64().unwrap()),
-        "pattern" => document.as_str().is_none_or(|text| regex::Regex::new(wanted.as_str().unwrap()).unwrap().is_match(text)),
+        "pattern" => document.as_str().is_none_or(|text| matches(wanted.as_str().unwrap(), text)),
         "items" => document.as_array().is_none_or(|items| items.iter().all(|item| fits(root, wanted, item))),
         "properties" => document
             .as_object()
@@ -29,6 +31,12 @@ fn fits(root: &Json, schema: &Json, document: &Json) -> bool {
         }),
         other => panic!("{other}: this test does not know the word"),
     })
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    static KNOWN: LazyLock<Mutex<HashMap<String, regex::Regex>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap();
+    known.entry(pattern.to_owned()).or_insert_with(|| regex::Regex::new(pattern).unwrap()).is_match(text)
 }
 
 fn is_of(name: &Json, document: &Json) -> bool {
@@ -161,7 +169,7 @@ proptest::proptest! {
         ),
         any in "\\PC{0,12}",
     ) {
-        static SCHEMA: std::sync::LazyLock<Json> = std::sync::LazyLock::new(schema);
+        static SCHEMA: LazyLock<Json> = LazyLock::new(schema);
         let (a, b, c, d, e, f, g, h, i) = texts;
         for text in [a, b, c, d, e, f, g, h, i, any] {
             let toml = toml::Value::from(text.as_str()).to_string();
