@@ -122,7 +122,7 @@ pub const NOTES: &[Note] = &[
     Note::new("resources.opensearch_percent", "").see("Memory", "configure.md#memory"),
     Note::new("smtp.password", "Or `smtp.password_file`, not both."),
     Note::new("agent.on_change", "").see("What an edit does", "configure.md#what-an-edit-does"),
-    Note::new("agent.windows", "Such as `\"Sat,Sun 02:00-05:00 Europe/Berlin\"`.")
+    Note::new("agent.windows", "For example `\"Sat,Sun 02:00-05:00 Europe/Berlin\"`.")
         .see("What an edit does", "configure.md#what-an-edit-does"),
     Note::new("agent.settle", "The time begins anew with each write."),
     Note::new(

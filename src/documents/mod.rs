@@ -1,5 +1,5 @@
 //! Documents that are made from the program: introspection XML, manual pages,
-//! completions, and from the table of keys the [`reference`], the manual page of
+//! completions, and from the table of keys the [`reference`](mod@reference), the manual page of
 //! the configuration ([`manual`]), its [`schema`] and its [`example`]. The package's build calls
 //! this; a test compares what is committed.
 
