@@ -57,6 +57,9 @@ test-node: node ## the stories on the real node
 
 documents: ## write the documents that are made from the program
 	cargo run --quiet -- generate introspection packaging/dbus-1/interfaces
+	cargo run --quiet -- generate reference docs
+	cargo run --quiet -- generate schema packaging/config
+	cargo run --quiet -- generate example packaging/config
 
 
 

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use kaapana_agent::config::{self, Fragments, keys};
-use kaapana_agent::documents::introspection;
+use kaapana_agent::documents::{EXAMPLE_PATH, SCHEMA_PATH, example, introspection, reference, schema};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -26,25 +26,30 @@ fn the_introspection_files_are_what_the_daemon_says() {
 }
 
 #[test]
+fn the_documents_of_the_keys_are_what_the_program_makes() {
+    for (path, made) in [
+        ("docs/reference.md", reference::text()),
+        ("packaging/config/kaapana-config.schema.json", schema::text()),
+        ("packaging/config/kaapana.example.toml", example::text()),
+    ] {
+        let committed = read(path);
+        // The first line alone: the whole page would hide it.
+        let lines = committed.lines().map(Some).chain([None]).zip(made.lines().map(Some).chain([None]));
+        for (number, (committed, made)) in lines.enumerate() {
+            assert_eq!(committed, made, "{path}:{}: run `make documents` and read the difference", number + 1);
+        }
+        assert!(committed == made, "{path}: run `make documents` and read the difference");
+    }
+}
+
+#[test]
 fn the_example_names_every_key_and_is_valid() {
-    let example = read("packaging/config/kaapana.example.toml");
-    let mut active = String::new();
-    for line in example.lines() {
-        let bare =
-            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[' || c == '"'));
-        active += bare.unwrap_or(if line.starts_with('#') { "" } else { line });
-        active.push('\n');
-    }
     let mut fragments = Fragments::default();
-    fragments.merge_text(Path::new("example.toml"), &active).unwrap();
-    for key in keys::KEYS {
-        assert!(
-            fragments.entries.contains_key(key.path) || example.contains(key.path.rsplit('.').next().unwrap()),
-            "{}",
-            key.path
-        );
-    }
-    // Files it names do not exist here.
+    fragments.merge_text(Path::new("example.toml"), &example::active()).unwrap();
+    let known = keys::KEYS.iter().map(|key| key.path.to_owned()).chain(["values.global.site_banner".to_owned()]);
+    let known: std::collections::BTreeSet<String> = known.collect();
+    assert_eq!(fragments.entries.keys().cloned().collect::<std::collections::BTreeSet<_>>(), known);
+    // Files it names do not exist here, and each stands beside the password itself.
     fragments.entries.retain(|key, _| !key.ends_with("password_file"));
     // Keys of other releases are a mistake in this one.
     let of_this = |key: &str| config::values::releases_of_key(key).is_none_or(|releases| releases.contains(&"0.6"));
@@ -55,14 +60,46 @@ fn the_example_names_every_key_and_is_valid() {
 }
 
 #[test]
-fn the_reference_has_a_row_for_each_key() {
-    let reference = read("docs/configure.md");
+fn the_example_as_it_is_configures_nothing() {
+    let mut fragments = Fragments::default();
+    fragments.merge_text(Path::new("example.toml"), &example::text()).unwrap();
+    assert!(fragments.entries.is_empty() && fragments.tables.is_empty());
+}
+
+#[test]
+fn the_reference_has_a_row_for_each_key_and_its_links_lead_somewhere() {
+    let reference = read("docs/reference.md");
     for key in keys::KEYS {
         let row = reference.lines().find(|line| line.starts_with(&format!("| `{}` |", key.path)));
-        let row = row.unwrap_or_else(|| panic!("docs/configure.md has no row for {}", key.path));
+        let row = row.unwrap_or_else(|| panic!("docs/reference.md has no row for {}", key.path));
+        let cells = row.replace("\\|", "").matches('|').count();
+        assert_eq!(cells, 7, "{row}");
         if let Some(variable) = key.variable {
             assert!(row.contains(variable), "{}: {variable}", key.path);
         }
+    }
+    for link in reference.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let (page, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let there =
+            read(&format!("docs/{page}")).lines().any(|line| anchor.is_empty() || anchor_of(line).as_deref() == Some(anchor));
+        assert!(there, "{link}");
+    }
+}
+
+/// The anchor that a heading of Markdown gets.
+fn anchor_of(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim().to_lowercase();
+    Some(heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect())
+}
+
+#[test]
+fn the_package_puts_the_documents_where_they_say() {
+    let installed = read("debian/kaapana-agent.install");
+    let folder = SCHEMA_PATH.strip_prefix('/').unwrap().rsplit_once('/').unwrap();
+    assert!(installed.contains(&format!("packaging/config/{} {}\n", folder.1, folder.0)), "{SCHEMA_PATH}");
+    let listed = read("packaging/check-package");
+    for path in [SCHEMA_PATH, EXAMPLE_PATH, "/usr/share/man/man5/kaapana-config.5.gz"] {
+        assert!(listed.contains(&format!("-rw-r--r-- {}\n", &path[1..])), "{path}");
     }
 }
 

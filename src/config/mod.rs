@@ -2,7 +2,8 @@
 //!
 //! * [`fragments`] reads `*.toml` of the vendor's, the volatile and the
 //!   administrator's directory and merges them, keeping where each value stands;
-//! * [`keys`] is the one table of all keys: type, default, script variable, meaning;
+//! * [`keys`] is the one table of all keys: type, default, script variable, meaning; [`notes`]
+//!   is what the documents say of them besides;
 //! * [`mod@validate`] checks the merged keys against that table, `typed` one key at a time;
 //! * [`credentials`] finds passwords that stand in no fragment;
 //! * [`settings`] is what they yield: [`Settings`];
@@ -21,6 +22,7 @@ pub mod error;
 pub mod fragments;
 mod host;
 pub mod keys;
+pub mod notes;
 pub mod settings;
 pub mod show;
 mod typed;

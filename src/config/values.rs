@@ -135,6 +135,11 @@ pub fn supported(settings: &Settings) -> Result<&'static str, UnsupportedVersion
     known.ok_or_else(|| UnsupportedVersion { version: version.to_owned(), supported: TABLE.releases.clone() })
 }
 
+/// The releases whose values are known, oldest first.
+pub fn releases() -> impl Iterator<Item = &'static str> {
+    TABLE.releases.iter().map(String::as_str)
+}
+
 /// The releases in which a key becomes a value; `None`: it is no key of a value.
 #[must_use]
 pub fn releases_of_key(key: &str) -> Option<Vec<&'static str>> {

@@ -153,7 +153,9 @@ fn advice_of(reason: &str) -> Option<&'static str> {
         "ChartVersionNotFound" => "mend platform.version or push that version; the agent asks again",
         "RegistryFailed" => "look at the registry's own log; the agent asks again",
         "RegistryHostingOwned" => "uninstall that release or take the ConfigMap away from it",
-        "CorefileNotUnderstood" => "look at kubectl -n kube-system get configmap coredns; microk8s disable dns and enable dns make a new one",
+        "CorefileNotUnderstood" => {
+            "look at kubectl -n kube-system get configmap coredns; microk8s disable dns and enable dns make a new one"
+        }
         _ => return None,
     })
 }

@@ -1,5 +1,13 @@
 //! Documents that are made from the program: introspection XML, manual pages,
-//! completions. The package's build calls this; a test compares what is committed.
+//! completions, and from the table of keys the [`reference`](mod@reference), the manual page of
+//! the configuration ([`manual`]), its [`schema`] and its [`example`]. The package's build calls
+//! this; a test compares what is committed.
+
+pub mod example;
+pub mod manual;
+pub mod reference;
+pub mod schema;
+mod told;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,15 +18,27 @@ use crate::agent::Agent;
 use crate::cli;
 use crate::dbus::{Loop, check::Check, job::Job, manager::Manager};
 
+/// Where the package puts the schema.
+pub const SCHEMA_PATH: &str = "/usr/share/kaapana-agent/kaapana-config.schema.json";
+
+/// Where the package puts the example.
+pub const EXAMPLE_PATH: &str = "/usr/share/doc/kaapana-agent/examples/kaapana.example.toml";
+
 /// What can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// One D-Bus introspection file for each interface.
     Introspection,
-    /// Manual pages of both programs.
+    /// Manual pages of both programs and of the configuration.
     Manpages,
     /// Completions for bash, zsh and fish.
     Completions,
+    /// The page with all keys of the configuration.
+    Reference,
+    /// The JSON Schema of the configuration.
+    Schema,
+    /// The example of a configuration: every key, commented out.
+    Example,
 }
 
 /// Writes the documents of a kind into a folder.
@@ -35,7 +55,8 @@ pub fn generate(kind: Kind, folder: &Path, daemon: clap::Command) -> std::io::Re
         Kind::Manpages => {
             clap_mangen::Man::new(daemon.disable_help_subcommand(true)).section("8").generate_to(folder)?;
             // A page for each command, as the first one refers to them.
-            clap_mangen::generate_to(cli::Arguments::command().disable_help_subcommand(true), folder)
+            clap_mangen::generate_to(cli::Arguments::command().disable_help_subcommand(true), folder)?;
+            std::fs::write(folder.join("kaapana-config.5"), manual::text())
         }
         Kind::Completions => {
             use clap_complete::Shell;
@@ -46,6 +67,9 @@ pub fn generate(kind: Kind, folder: &Path, daemon: clap::Command) -> std::io::Re
                 std::fs::write(folder.join(name), text)
             })
         }
+        Kind::Reference => std::fs::write(folder.join("reference.md"), reference::text()),
+        Kind::Schema => std::fs::write(folder.join("kaapana-config.schema.json"), schema::text()),
+        Kind::Example => std::fs::write(folder.join("kaapana.example.toml"), example::text()),
     }
 }
 
