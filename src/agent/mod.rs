@@ -342,7 +342,7 @@ impl Agent {
         // It settles until it is read: nobody shall take what is about to change for all there is.
         self.reading_since = self.snapshot.config.settling_until.take().or_else(|| Some(self.now()));
         let directories = self.paths.config.clone();
-        self.reading = Some(tokio::task::spawn_blocking(move || config::load(&directories)));
+        self.reading = Some(tokio::task::spawn_blocking(move || config::load_leniently(&directories)));
     }
 
     fn note_config(&mut self, read: Result<Result<Option<Settings>, ConfigError>, tokio::task::JoinError>) {
@@ -397,7 +397,11 @@ impl Agent {
     }
 
     fn accept(&mut self, settings: Settings, first: bool) -> Result<(), ConfigRefusal> {
-        self.snapshot.config.warnings.clone_from(&settings.warnings);
+        // A platform of the agent's own was never deployed with them.
+        if !settings.mangled.is_empty() && self.ledger.deployed.is_some() && !self.ledger.adopted {
+            return Err(ConfigRefusal { reason: "Invalid".into(), file: String::new(), problems: settings.mangled });
+        }
+        self.snapshot.config.warnings = [settings.warnings.as_slice(), settings.mangled.as_slice()].concat();
         let unchanged = self.ledger.settings.as_ref().is_some_and(|known| known.changed_keys(&settings).is_empty());
         if unchanged {
             return Ok(());

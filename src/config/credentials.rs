@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use super::error::Problem;
 use super::fragments::nearest_among;
 use super::keys;
-use super::typed::check_credential;
 
 /// The longest password file that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
@@ -145,7 +144,6 @@ pub(super) fn read_password(path: &Path, guard: Guard) -> Result<String, (String
     if text.is_empty() {
         return Err(("is empty".into(), Some("write the password into it".into())));
     }
-    check_credential(text).map_err(|message| (message, None))?;
     Ok(text.to_owned())
 }
 

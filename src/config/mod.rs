@@ -36,7 +36,7 @@ pub use error::{ConfigError, Problem};
 pub use fragments::{Directories, Fragments, Origin};
 pub use settings::Settings;
 pub use show::show;
-pub use validate::validate;
+pub use validate::{validate, validate_leniently};
 
 /// Loads and validates the configuration of the given directories.
 ///
@@ -49,4 +49,15 @@ pub use validate::validate;
 pub fn load(directories: &Directories) -> Result<Option<Settings>, ConfigError> {
     let fragments = Fragments::read(directories)?;
     validate(&fragments)
+}
+
+/// As [`load`]; credentials that the charts would mangle are no error: whoever takes the
+/// settings decides by [`Settings::mangled`].
+///
+/// # Errors
+///
+/// Every other [`Problem`] found.
+pub fn load_leniently(directories: &Directories) -> Result<Option<Settings>, ConfigError> {
+    let fragments = Fragments::read(directories)?;
+    validate_leniently(&fragments)
 }

@@ -44,6 +44,10 @@ pub struct Settings {
     /// What is allowed but worth a sentence.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Credentials that the charts would mangle: only a platform that somebody deployed
+    /// with them is kept so. Sentences without the credentials.
+    #[serde(default)]
+    pub mangled: Vec<String>,
 }
 
 impl std::fmt::Debug for Settings {

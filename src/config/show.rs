@@ -81,7 +81,7 @@ pub struct Shown {
 ///
 /// Every problem found.
 pub fn show(fragments: &Fragments) -> Result<Option<Shown>, ConfigError> {
-    let Some(mut checked) = check(fragments)? else { return Ok(None) };
+    let Some(mut checked) = check(fragments, true)? else { return Ok(None) };
     let in_a_fragment = |key: &str| {
         let entry = fragments.entries.get(key)?;
         let instead_of = fragments.overridden.get(key).cloned().unwrap_or_default();

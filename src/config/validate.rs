@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::credentials::{Guard, meant, of_file, read_password};
 use super::error::{ConfigError, Problem};
 use super::fragments::{Fragments, Origin, Raw, nearest_key};
-use super::keys;
+use super::keys::{self, Kind};
 use super::settings::{Settings, Value, looks_secret};
 use super::show::Source;
-use super::typed::{default_value, typed};
+use super::typed::{check_credential, default_value, typed};
 use super::values;
 
 /// The ports of the platform, which are node ports.
@@ -24,7 +24,17 @@ const NODE_PORTS: std::ops::RangeInclusive<i64> = 80..=32000;
 ///
 /// Every problem found.
 pub fn validate(fragments: &Fragments) -> Result<Option<Settings>, ConfigError> {
-    Ok(check(fragments)?.map(|checked| checked.settings))
+    Ok(check(fragments, false)?.map(|checked| checked.settings))
+}
+
+/// As [`validate`]; credentials that the charts would mangle are no error but stand in
+/// [`Settings::mangled`], for a platform that somebody deployed with them.
+///
+/// # Errors
+///
+/// Every other problem found.
+pub fn validate_leniently(fragments: &Fragments) -> Result<Option<Settings>, ConfigError> {
+    Ok(check(fragments, true)?.map(|checked| checked.settings))
 }
 
 /// Valid settings, and where passwords came from that stand in no fragment.
@@ -34,8 +44,9 @@ pub(super) struct Checked {
 }
 
 /// As [`validate`], and keeps where passwords came from.
-pub(super) fn check(fragments: &Fragments) -> Result<Option<Checked>, ConfigError> {
-    let mut check = Checker { fragments, problems: Vec::new(), warnings: Vec::new(), passwords: BTreeMap::new() };
+pub(super) fn check(fragments: &Fragments, lenient: bool) -> Result<Option<Checked>, ConfigError> {
+    let mut check =
+        Checker { fragments, problems: Vec::new(), warnings: Vec::new(), mangled: Vec::new(), passwords: BTreeMap::new() };
     let mut settings = check.typed_values();
     check.unknown_keys();
     if check.problems.is_empty() && fragments.has_table("platform") {
@@ -43,6 +54,9 @@ pub(super) fn check(fragments: &Fragments) -> Result<Option<Checked>, ConfigErro
         check.combinations(&settings);
     }
     let mut problems = check.problems;
+    if !lenient {
+        problems.append(&mut check.mangled);
+    }
     if !problems.is_empty() {
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         return Err(ConfigError { problems });
@@ -52,6 +66,7 @@ pub(super) fn check(fragments: &Fragments) -> Result<Option<Checked>, ConfigErro
     }
     settings.warnings = warnings(fragments, &settings);
     settings.warnings.append(&mut check.warnings);
+    settings.mangled = check.mangled.iter().map(ToString::to_string).collect();
     Ok(Some(Checked { settings, passwords: check.passwords }))
 }
 
@@ -89,11 +104,18 @@ struct Checker<'f> {
     fragments: &'f Fragments,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    /// Credentials that the charts would mangle, and nothing else is wrong with.
+    mangled: Vec<Problem>,
     passwords: BTreeMap<&'static str, Source>,
 }
 
 impl Checker<'_> {
     fn problem(&mut self, key: &str, message: impl Into<String>, advice: Option<String>) {
+        let problem = self.problem_of(key, message.into(), advice);
+        self.problems.push(problem);
+    }
+
+    fn problem_of(&self, key: &str, message: String, advice: Option<String>) -> Problem {
         let origin = self
             .fragments
             .entries
@@ -101,14 +123,14 @@ impl Checker<'_> {
             .map(|entry| &entry.origin)
             .or_else(|| self.fragments.tables.get(key))
             .or_else(|| self.fragments.tables.get(key.rsplit_once('.')?.0));
-        self.problems.push(Problem {
+        Problem {
             file: origin.map(|origin| origin.file.clone()),
             line: origin.map_or(0, |origin| origin.line),
             column: origin.map_or(0, |origin| origin.column),
             key: key.to_owned(),
-            message: message.into(),
+            message,
             advice,
-        });
+        }
     }
 
     fn typed_values(&mut self) -> Settings {
@@ -122,7 +144,15 @@ impl Checker<'_> {
                         continue;
                     }
                     Err(message) => {
-                        self.problem(key.path, message, None);
+                        match &entry.raw {
+                            // A person decides whether a platform that runs with it is kept.
+                            Raw::String(text) if key.kind == Kind::Credential && !text.contains(char::is_control) => {
+                                let problem = self.problem_of(key.path, message, None);
+                                self.mangled.push(problem);
+                                values.insert(key.path.to_owned(), Value::Text(text.clone()));
+                            }
+                            _ => self.problem(key.path, message, None),
+                        }
                         continue;
                     }
                 }
@@ -141,7 +171,7 @@ impl Checker<'_> {
                 Err(message) => self.problem(key, message, None),
             }
         }
-        Settings { values, extra, warnings: Vec::new() }
+        Settings { values, extra, warnings: Vec::new(), mangled: Vec::new() }
     }
 
     fn unknown_keys(&mut self) {
@@ -193,6 +223,10 @@ impl Checker<'_> {
                 }
                 match read_password(&file, Guard::Named) {
                     Ok(text) => {
+                        if let Err(message) = check_credential(&text) {
+                            let problem = self.problem_of(&file_key, format!("{}: {message}", file.display()), None);
+                            self.mangled.push(problem);
+                        }
                         settings.values.insert(key.path.to_owned(), Value::Text(text));
                     }
                     Err((message, advice)) => self.problem(&file_key, format!("{}: {message}", file.display()), advice),
@@ -219,6 +253,9 @@ impl Checker<'_> {
                         ));
                     }
                     continue;
+                }
+                if let Err(message) = check_credential(&text) {
+                    self.mangled.push(of_file(file, (message, None)));
                 }
                 settings.values.insert(key.path.to_owned(), Value::Text(text));
                 let (said, source) = match credential.guard {

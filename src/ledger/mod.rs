@@ -171,6 +171,9 @@ pub struct Ledger {
     /// Jobs of the hooks of what was taken down.
     #[serde(default)]
     pub hooks: BTreeSet<ObjectId>,
+    /// The platform was deployed by somebody else first.
+    #[serde(default)]
+    pub adopted: bool,
     /// The identity of the last installation, also after an undeploy.
     pub identity: Option<Identity>,
     /// File systems of the data directories, by path, recorded at the first good deployment.
@@ -199,6 +202,7 @@ impl Default for Ledger {
             unfinished: Vec::new(),
             leftovers: BTreeSet::new(),
             hooks: BTreeSet::new(),
+            adopted: false,
             identity: None,
             disks: BTreeMap::new(),
             failure: None,

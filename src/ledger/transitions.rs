@@ -151,6 +151,7 @@ impl Ledger {
             self.oidc_client_secret = Some(secret.clone());
         }
         self.desired = Desired::Deployed;
+        self.adopted = true;
         self.failure = None;
         self.deployed = Some(deployed);
     }

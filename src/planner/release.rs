@@ -85,6 +85,9 @@ pub fn toward_deployed(
                 Ok(Some(adoption)) => return adopt(inputs, &adoption, conditions, health),
                 Ok(None) => {}
             }
+            if let Some(hold) = mangled(inputs, settings) {
+                return held(inputs, health, vec![hold], Phase::Blocked);
+            }
             if let Some(hold) = other_identity(inputs, settings) {
                 return held(inputs, health, vec![hold], Phase::Blocked);
             }
@@ -93,6 +96,14 @@ pub fn toward_deployed(
         }
         Some(deployed) => converge(inputs, settings, &wanted, deployed, conditions, health),
     }
+}
+
+/// Credentials that the charts would mangle, for a platform that was never deployed with them.
+fn mangled(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
+    let wrong = !settings.mangled.is_empty() && !inputs.ledger.adopted;
+    wrong.then(|| {
+        Hold::new("CredentialsMangled", settings.mangled.join("; "), "choose others; nothing was deployed with these yet")
+    })
 }
 
 /// Somebody else deployed what is configured: it is taken over when nothing differs, and
@@ -292,7 +303,7 @@ pub fn refusal(inputs: &Inputs<'_>, settings: &Settings, accept_identity_change:
     let foreign = match &inputs.ledger.deployed {
         None => match adoption::look(inputs, settings) {
             Err(hold) => Some(hold),
-            Ok(adoption) => adoption.as_ref().map(adoption::hold),
+            Ok(adoption) => adoption.as_ref().map(adoption::hold).or_else(|| mangled(inputs, settings)),
         },
         Some(deployed) => foreign_root(inputs, deployed),
     };
