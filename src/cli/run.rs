@@ -15,6 +15,7 @@ use crate::dbus::proxy::ManagerProxy;
 pub async fn run(command: Command) -> u8 {
     match command {
         Command::Config { command: ConfigCommand::Check { path } } => check(&path),
+        Command::Import { file, write, directory } => super::import::run(&file, write, directory.as_deref()),
         Command::Logs { job, follow } => logs(job, follow).await,
         command => {
             let connection = match Connection::system().await {
@@ -180,7 +181,7 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             }
             Ok(exit::DONE)
         }
-        Command::Config { .. } | Command::Logs { .. } => Ok(exit::USAGE),
+        Command::Config { .. } | Command::Import { .. } | Command::Logs { .. } => Ok(exit::USAGE),
     }
 }
 
@@ -324,7 +325,7 @@ async fn wait(changes: &mut follow::Changes, manager: &ManagerProxy<'_>, path: &
 }
 
 /// Prints a result. A reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }
 

@@ -7,6 +7,7 @@
 //! * [`settings`] is what they yield: [`Settings`];
 //! * [`derived`] computes what depends on several keys or the machine;
 //! * [`values`] turns settings into the values given to Helm, by tables of data;
+//! * [`mod@import`] makes a fragment of an old deploy script;
 //! * [`window`] knows when a change may take the platform down by itself;
 //! * [`watch`] waits for the directories to become quiet and loads them again.
 //!
@@ -16,6 +17,7 @@
 pub mod derived;
 pub mod error;
 pub mod fragments;
+pub mod import;
 pub mod keys;
 pub mod settings;
 mod typed;
