@@ -33,7 +33,11 @@ pub fn convert(key: &Key, text: &str) -> Result<Converted, String> {
         },
         Kind::Integer(..) => trimmed.parse().map_or_else(|_| Raw::String(trimmed.to_owned()), Raw::Integer),
         Kind::Paths | Kind::Cidrs | Kind::Windows => Raw::List(
-            trimmed.split(|c: char| c == ',' || c == ';' || c.is_whitespace()).filter(|one| !one.is_empty()).map(String::from).collect(),
+            trimmed
+                .split(|c: char| c == ',' || c == ';' || c.is_whitespace())
+                .filter(|one| !one.is_empty())
+                .map(String::from)
+                .collect(),
         ),
         Kind::Registry => {
             let mut address = trimmed;

@@ -103,18 +103,12 @@ impl Import {
 /// Variables of the script that mean nothing for the agent, and why.
 const NOT_NEEDED: &[(&str, &[&str])] = &[
     ("the agent makes one of 256 bits, once, and keeps it", &["OIDC_CLIENT_SECRET"]),
-    ("follows from platform.instance_uid", &["INCLUDE_REVERSE_PROXY"]),
-    ("follows from deployment.dev_mode", &["KAAPANA_INIT_PASSWORD"]),
+    ("decided by platform.instance_uid", &["INCLUDE_REVERSE_PROXY"]),
+    ("decided by deployment.dev_mode", &["KAAPANA_INIT_PASSWORD"]),
+    ("decided by deployment.dev_mode and deployment.offline", &["PULL_POLICY_IMAGES", "PULL_POLICY_JOBS", "PULL_POLICY_PODS"]),
+    ("decided by storage.provider", &["STORAGE_CLASS_FAST", "STORAGE_CLASS_SLOW", "STORAGE_CLASS_WORKFLOW"]),
     (
-        "follows from deployment.dev_mode and deployment.offline",
-        &["PULL_POLICY_IMAGES", "PULL_POLICY_JOBS", "PULL_POLICY_PODS"],
-    ),
-    (
-        "follows from storage.provider",
-        &["STORAGE_CLASS_FAST", "STORAGE_CLASS_SLOW", "STORAGE_CLASS_WORKFLOW"],
-    ),
-    (
-        "is computed from the server's memory and [resources]",
+        "computed from the server's memory and [resources]",
         &[
             "TOTAL_PERCENT",
             "TOTAL_MEMORY",
@@ -128,7 +122,7 @@ const NOT_NEEDED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "is found out by the agent",
+        "found out by the agent",
         &[
             "DEPLOYMENT_TIMESTAMP",
             "MAIN_NODE_NAME",
@@ -143,7 +137,7 @@ const NOT_NEEDED: &[(&str, &[&str])] = &[
     ("the agent uses MicroK8s' own Helm", &["HELM_EXECUTABLE", "KUBECTL_EXECUTABLE", "HELM_EXPERIMENTAL_OCI"]),
     ("the agent sets up nothing of MicroK8s", &["GPU_OPERATOR_VERSION"]),
     ("the agent migrates no data", &["MIGRATION_ENABLED"]),
-    ("is an option of the script", &["QUIET", "AUTO_NO_HOOKS", "CHART_REFERENCE", "TAR_PATH", "SCRIPT_DIR", "DEV_PORTS"]),
+    ("of the script alone", &["QUIET", "AUTO_NO_HOOKS", "CHART_REFERENCE", "TAR_PATH", "SCRIPT_DIR", "DEV_PORTS"]),
 ];
 
 /// The key a variable of the script becomes.
@@ -313,8 +307,10 @@ impl Work {
     fn unknown(&mut self, resolved: &Resolved, plain: bool) {
         let told = |one: &&Setting| {
             let has_value = one.value.as_ref().is_ok_and(|value| !value.text.is_empty() && !value.default);
-            let capital = one.name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') && one.name.len() > 1;
-            !is_known(&one.name) && not_needed(&one.name).is_none() && (plain || (has_value && capital))
+            let capital =
+                one.name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') && one.name.len() > 1;
+            let helper = resolved.used.contains(&one.name);
+            !is_known(&one.name) && not_needed(&one.name).is_none() && !helper && (plain || (has_value && capital))
         };
         let names: Vec<String> = resolved
             .settings
@@ -402,11 +398,14 @@ impl Work {
         match validate(&fragments) {
             Ok(Some(_)) => {}
             Ok(None) if self.values.is_empty() => {
-                self.import.advice.insert(0, format!("{name} sets no variable of Kaapana's deploy script: is it the right file?"));
+                self.import
+                    .advice
+                    .insert(0, format!("{name} sets no variable of Kaapana's deploy script: is it the right file?"));
             }
-            Ok(None) => self.import.advice.push(
-                "nothing says which platform is meant ([platform]): by itself the fragment configures nothing".to_owned(),
-            ),
+            Ok(None) => self
+                .import
+                .advice
+                .push("nothing says which platform is meant ([platform]): by itself the fragment configures nothing".to_owned()),
             Err(error) => self.import.problems.extend(error.problems),
         }
         self.import.problems.sort_by_key(|problem| problem.line);
@@ -430,7 +429,10 @@ impl Work {
         let mut advice = Vec::new();
         // The script set this one by what it found, which the next sentence is about.
         for one in resolved.passed_over.iter().filter(|one| one.name != "GPU_SUPPORT" && not_needed(&one.name).is_none()) {
-            advice.push(format!("{} is set again on line {}, which {}: the value of line {} was taken", one.name, one.line, one.why, one.kept));
+            advice.push(format!(
+                "{} is set again on line {}, which {}: the value of line {} was taken",
+                one.name, one.line, one.why, one.kept
+            ));
         }
         if self.truth("deployment.gpu_support") == Some(false) {
             advice.push(
@@ -440,7 +442,10 @@ impl Work {
             );
         }
         if self.plain_http {
-            advice.push("the registry is spoken to over plain HTTP: passwords and images go over the network unprotected; use HTTPS".into());
+            advice.push(
+                "the registry is spoken to over plain HTTP: passwords and images go over the network unprotected; use HTTPS"
+                    .into(),
+            );
         }
         if !self.values.is_empty() && self.truth("deployment.dev_mode").unwrap_or(true) {
             let said = if self.values.contains_key("deployment.dev_mode") { "" } else { " by default" };
@@ -466,7 +471,8 @@ impl Work {
             .map(|key| key.path)
             .collect();
         if !public.is_empty() {
-            advice.push(format!("documented default passwords, which everybody can look up: {}; set your own", public.join(", ")));
+            advice
+                .push(format!("documented default passwords, which everybody can look up: {}; set your own", public.join(", ")));
         }
         let inline: Vec<&str> =
             keys::KEYS.iter().filter(|key| key.secret && self.values.contains_key(key.path)).map(|key| key.path).collect();

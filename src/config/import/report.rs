@@ -1,4 +1,4 @@
-//! What `kaapanactl import` says on standard error. Never holds a value of the script.
+//! What `kaapanactl import` says on standard error. Never holds a password.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

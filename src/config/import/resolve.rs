@@ -100,6 +100,8 @@ pub struct Resolved {
     pub settings: Vec<Setting>,
     /// What was not followed, of known variables.
     pub passed_over: Vec<PassedOver>,
+    /// Variables that settings refer to.
+    pub used: BTreeSet<String>,
     /// The line the block of the settings ends on; `None`: with the file.
     pub end: Option<usize>,
 }
@@ -125,6 +127,10 @@ pub fn resolve(script: &Script, known: impl Fn(&str) -> bool) -> Resolved {
             continue;
         }
         let value = evaluate(&one.word, &scope);
+        resolved.used.extend(one.word.iter().filter_map(|part| match part {
+            Part::Variable { name, .. } if *name != one.name => Some(name.clone()),
+            _ => None,
+        }));
         if in_block(one) {
             resolved.take(one, value.clone(), &known);
         }
@@ -239,7 +245,8 @@ impl Resolved {
 
     /// Known variables that have a plain value under a condition of the block.
     fn conditional(&mut self, script: &Script, known: &impl Fn(&str) -> bool, in_block: &impl Fn(&Assignment) -> bool) {
-        let plain = |word: &Word| is_literal(word) && word.iter().any(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        let plain =
+            |word: &Word| is_literal(word) && word.iter().any(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         for one in script.assignments.iter().filter(|one| in_block(one) && one.under == Under::Condition && known(&one.name)) {
             if !plain(&one.word) {
                 continue;

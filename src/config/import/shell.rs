@@ -938,10 +938,9 @@ impl<'t> Reader<'t> {
         self.bump();
         self.depth -= 1;
         word.push(match operator {
-            Some(sign @ ('-' | '=')) => Part::Variable {
-                name,
-                otherwise: Otherwise::Default { empty_too: colon, assigns: sign == '=', word: inner },
-            },
+            Some(sign @ ('-' | '=')) => {
+                Part::Variable { name, otherwise: Otherwise::Default { empty_too: colon, assigns: sign == '=', word: inner } }
+            }
             Some('+') => Part::Variable { name, otherwise: Otherwise::WhenSet { not_empty: colon, word: inner } },
             Some(_) => Part::Variable { name, otherwise: Otherwise::Nothing },
             None if name.is_empty() => Part::Unread(Unread::Argument),
