@@ -198,6 +198,11 @@ pub fn import(name: &str, bytes: &[u8]) -> Result<Import, ImportError> {
     work.check(name);
     work.head(name);
     work.advise(&resolved);
+    let missing = |path: &str| work.import.problems.iter().any(|problem| problem.key == path);
+    if script.runs_commands && ["platform.version", "platform.domain", "registry.url"].into_iter().any(missing) {
+        let said = "what the script asked for, or was told by options such as --domain and --chart, does not stand in it";
+        work.import.advice.insert(0, said.into());
+    }
     for line in &script.reads_files {
         work.import.advice.push(format!("line {line} reads another file, which is not followed: import that one, too"));
     }
@@ -233,11 +238,10 @@ impl Work {
     }
 
     fn setting(&mut self, setting: &Setting) {
-        if let Some(why) = not_needed(&setting.name) {
-            self.not_needed(setting, why);
-            return;
-        }
         if !is_known(&setting.name) {
+            if let Some(why) = not_needed(&setting.name) {
+                self.not_needed(setting, why);
+            }
             return;
         }
         let key = key_of(&setting.name);
@@ -428,7 +432,7 @@ impl Work {
     fn advise(&mut self, resolved: &Resolved) {
         let mut advice = Vec::new();
         // The script set this one by what it found, which the next sentence is about.
-        for one in resolved.passed_over.iter().filter(|one| one.name != "GPU_SUPPORT" && not_needed(&one.name).is_none()) {
+        for one in resolved.passed_over.iter().filter(|one| one.name != "GPU_SUPPORT") {
             advice.push(format!(
                 "{} is set again on line {}, which {}: the value of line {} was taken",
                 one.name, one.line, one.why, one.kept
