@@ -173,6 +173,15 @@ fn what_cannot_be_read_or_written_is_told() {
 }
 
 #[test]
+fn half_a_fragment_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kaapanactl"));
+    let output = command.arg("import").arg(fixture("site.env")).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written as a whole"));
+}
+
+#[test]
 fn nothing_of_the_script_is_run() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made").display().to_string();

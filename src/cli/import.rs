@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::{exit, run::print};
+use super::exit;
 use crate::config::fragments::MAX_FILE_BYTES;
 use crate::config::import::{FILE_NAME, Import, import, report};
 use crate::config::{ConfigError, Directories, Fragments, validate};
@@ -39,7 +39,11 @@ pub fn run(file: &Path, write: bool, directory: Option<&Path>) -> u8 {
     if write {
         return install(&imported, directory);
     }
-    print(&imported.fragment);
+    if let Err(error) = io::stdout().write_all(imported.fragment.as_bytes()).and_then(|()| io::stdout().flush()) {
+        // Half a fragment is worse than none: it would be valid, with defaults for the rest.
+        eprintln!("kaapanactl: the fragment could not be written as a whole: {error}");
+        return exit::FAILED;
+    }
     if imported.is_complete() { exit::DONE } else { exit::FAILED }
 }
 
@@ -117,6 +121,8 @@ fn write_new(target: &Path, text: &str) -> io::Result<()> {
     let directory = target.parent().unwrap_or(Path::new("."));
     // A dot-file is no fragment.
     let temporary: PathBuf = directory.join(format!(".{FILE_NAME}.{}.new", std::process::id()));
+    // Left by a process that was killed and had the same number.
+    std::fs::remove_file(&temporary).ok();
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| rename_new(&temporary, target));
     if written.is_err() {

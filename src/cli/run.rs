@@ -325,7 +325,7 @@ async fn wait(changes: &mut follow::Changes, manager: &ManagerProxy<'_>, path: &
 }
 
 /// Prints a result. A reader that has seen enough (`| head`) is no failure.
-pub(super) fn print(text: &str) {
+fn print(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }
 

@@ -1,18 +1,18 @@
 //! Moving in: from the deploy script of Kaapana 0.2 to 0.6 to a fragment.
 //!
-//! * [`shell`] reads the assignments of a script and runs nothing;
-//! * [`resolve`] finds the settings of its administrator among them;
-//! * [`convert`] makes each the value of its key;
+//! * `shell` reads the assignments of a script and runs nothing;
+//! * `resolve` finds the settings of its administrator among them;
+//! * `convert` makes each the value of its key;
 //! * this module writes the fragment and checks it as the agent would;
 //! * [`report`] says what was mapped, what was not, and what to look at.
 //!
 //! Pure: bytes in, text out. The fragment holds the passwords of the script; nothing
 //! else that is returned here does.
 
-pub mod convert;
+mod convert;
 pub mod report;
-pub mod resolve;
-pub mod shell;
+mod resolve;
+mod shell;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,12 +20,13 @@ use std::path::Path;
 
 use self::convert::{Converted, convert};
 use self::resolve::{Resolved, Setting, Why, resolve};
-use self::shell::ReadError;
 use super::error::Problem;
 use super::fragments::{Fragments, MAX_FILE_BYTES, Raw};
 use super::keys::{self, Key};
 use super::typed::{default_value, typed};
 use super::{validate, values};
+
+pub use self::shell::ReadError;
 
 /// The file name under which a fragment is installed.
 pub const FILE_NAME: &str = "10-imported.toml";
@@ -74,7 +75,7 @@ pub struct Unmapped {
 }
 
 /// What became of a script.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Import {
     /// The fragment, in TOML. Holds passwords.
     pub fragment: String,
@@ -90,6 +91,18 @@ pub struct Import {
     pub problems: Vec<Problem>,
     /// What to think about.
     pub advice: Vec<String>,
+}
+
+impl std::fmt::Debug for Import {
+    /// Without the fragment, which holds passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Import")
+            .field("mapped", &self.mapped)
+            .field("unmapped", &self.unmapped)
+            .field("problems", &self.problems)
+            .field("advice", &self.advice)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Import {
@@ -456,6 +469,11 @@ impl Work {
             advice.push(format!(
                 "deployment.dev_mode is true{said}: images are pulled at every start of a pod, and the first password is a \
                  simple one; set it to false on a server with patients' data"
+            ));
+        }
+        if let (Some(version), None) = (self.text("platform.version"), &self.release) {
+            advice.push(format!(
+                "the Helm values of Kaapana {version} are not known to this version of the agent, which deploys nothing of it"
             ));
         }
         self.advise_about_passwords(&mut advice);

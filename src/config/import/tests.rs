@@ -173,6 +173,7 @@ fn advice_names_what_a_person_should_know() {
     assert!(
         advice("INSTANCE_UID=two\nSERVICES_NAMESPACE=two-services\nFAST_DATA_DIR=/d-two\n").matches("once more").count() == 2
     );
+    assert!(advice("PLATFORM_VERSION=7.1.0").contains("Kaapana 7.1.0 are not known"));
     assert!(advice("DOMIAN=a.b").contains("DOMIAN (line 1, did you mean DOMAIN?)"));
     assert!(advice("set -e\nx=1\nQUIET=NA\n").starts_with("test sets no variable"));
     let many: String = (0..30).map(|number| format!("SITE_{number}=x\n")).collect();
@@ -190,7 +191,8 @@ fn a_file_that_is_no_script_is_refused() {
 #[test]
 fn what_cannot_be_read_behind_the_settings_does_no_harm() {
     let import = of("DOMAIN=a.b\nf() {\n echo '\n}\n");
-    assert_eq!(import.advice[0], "line 3: a single quote is opened here and never closed; what follows was not read");
+    let told = "line 3: a single quote is opened here and never closed; what follows was not read";
+    assert!(import.advice.iter().any(|advice| advice == told), "{:?}", import.advice);
     assert_eq!(import.mapped.len(), 1);
     let in_a_function = "f() { :; }\ns() {\nDOMAIN=a.b\nDEV_MODE=no\n}\necho '\n";
     assert_eq!(of(in_a_function).mapped.len(), 2);
@@ -220,6 +222,7 @@ fn a_whole_configuration_is_complete_and_valid() {
 
 #[test]
 fn nothing_that_is_told_holds_a_secret() {
+    assert!(!format!("{:?}", of("SMTP_PASSWORD=Planted1")).contains("Planted1"));
     for value in ["Planted1", "7planted#x", "planted word", "pl\\nanted", "planted\u{7}", "\"planted\""] {
         let text = format!(
             "DOMAIN=a.b\nSMTP_PASSWORD='{value}'\nhttp_proxy='http://u:{value}@p:1'\nCONTAINER_REGISTRY_URL='https://u:{value}@r.org'\n\
