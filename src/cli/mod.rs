@@ -180,7 +180,7 @@ pub enum Command {
         /// Install the fragment as 10-imported.toml instead of printing it; the agent then acts on it
         #[arg(long)]
         write: bool,
-        /// Directory to install it into
+        /// Directory to install it into, instead of /etc/kaapana/config
         #[arg(long, value_name = "DIR", requires = "write")]
         directory: Option<PathBuf>,
     },

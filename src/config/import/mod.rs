@@ -414,7 +414,7 @@ impl Work {
         }
         match validate(&fragments) {
             Ok(Some(_)) => {}
-            Ok(None) if self.values.is_empty() => {
+            Ok(None) if self.values.is_empty() && self.import.unmapped.is_empty() && self.import.empty.is_empty() => {
                 self.import
                     .advice
                     .insert(0, format!("{name} sets no variable of Kaapana's deploy script: is it the right file?"));

@@ -176,6 +176,7 @@ fn advice_names_what_a_person_should_know() {
     assert!(advice("PLATFORM_VERSION=7.1.0").contains("Kaapana 7.1.0 are not known"));
     assert!(advice("DOMIAN=a.b").contains("DOMIAN (line 1, did you mean DOMAIN?)"));
     assert!(advice("set -e\nx=1\nQUIET=NA\n").starts_with("test sets no variable"));
+    assert!(!advice("DOMAIN=$(x)").contains("the right file"), "what is not carried over is told already");
     let many: String = (0..30).map(|number| format!("SITE_{number}=x\n")).collect();
     assert!(advice(&many).contains("SITE_9 (line 10) and 20 more"));
 }
