@@ -2,9 +2,11 @@
 //!
 //! * this module: the arguments and the exit statuses;
 //! * [`run`]: what each command calls; [`follow`]: live progress;
+//! * [`import`]: moving in from the deploy script, without the agent;
 //! * [`text`]: how things look.
 
 pub mod follow;
+pub mod import;
 pub mod run;
 pub mod text;
 
@@ -172,6 +174,21 @@ pub enum Command {
         /// Go on showing what is written, until Ctrl-C
         #[arg(long, short)]
         follow: bool,
+    },
+    /// Make a fragment of the settings in Kaapana's deploy script; needs no agent
+    ///
+    /// Reads a deploy_platform.sh or kaapanactl.sh of Kaapana 0.2 to 0.6, or lines KEY=value. Nothing of it is run.
+    /// The fragment goes to standard output and holds the passwords of the script; what was carried over, what was
+    /// not, and what to look at is said on standard error. Exit status 1: something that a deployment needs is missing.
+    Import {
+        /// The script; - reads standard input
+        file: PathBuf,
+        /// Install the fragment as 10-imported.toml instead of printing it; the agent then acts on it
+        #[arg(long)]
+        write: bool,
+        /// Directory to install it into, instead of /etc/kaapana/config
+        #[arg(long, value_name = "DIR", requires = "write")]
+        directory: Option<PathBuf>,
     },
     /// Look at configuration files
     Config {

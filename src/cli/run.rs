@@ -15,6 +15,7 @@ pub async fn run(command: Command) -> u8 {
     match command {
         Command::Config { command: ConfigCommand::Check { which } } => check(&which),
         Command::Config { command: ConfigCommand::Show { origin, which } } => show(&which, origin),
+        Command::Import { file, write, directory } => super::import::run(&file, write, directory.as_deref()),
         Command::Logs { job, follow } => logs(job, follow).await,
         command => {
             let connection = match Connection::system().await {
@@ -181,7 +182,7 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             }
             Ok(exit::DONE)
         }
-        Command::Config { .. } | Command::Logs { .. } => Ok(exit::USAGE),
+        Command::Config { .. } | Command::Import { .. } | Command::Logs { .. } => Ok(exit::USAGE),
     }
 }
 

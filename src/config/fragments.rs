@@ -141,6 +141,16 @@ impl Fragments {
     /// When a directory or file cannot be read, is too large, is no UTF-8 or no
     /// TOML. All files are looked at, so that one error does not hide another.
     pub fn read(directories: &Directories) -> Result<Self, ConfigError> {
+        Self::read_with(directories, None)
+    }
+
+    /// Reads and merges all fragments as if the last directory held one more, by its
+    /// name and text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fragments::read`].
+    pub fn read_with(directories: &Directories, more: Option<(&str, &str)>) -> Result<Self, ConfigError> {
         let mut files: BTreeMap<std::ffi::OsString, PathBuf> = BTreeMap::new();
         for directory in &directories.paths {
             let listing = match std::fs::read_dir(directory) {
@@ -169,10 +179,18 @@ impl Fragments {
                 Some("merge them into a few files".into()),
             ));
         }
+        let more = more.map(|(name, text)| (directories.paths.last().cloned().unwrap_or_default().join(name), text));
+        if let Some((path, _)) = &more {
+            files.insert(path.file_name().unwrap_or_default().to_owned(), path.clone());
+        }
         let mut merged = Self { credentials: directories.credentials.clone(), ..Self::default() };
         let mut problems = Vec::new();
         for path in files.into_values() {
-            match merged.merge_file(&path) {
+            let read = match &more {
+                Some((added, text)) if *added == path => merged.merge_text(&path, text),
+                _ => merged.merge_file(&path),
+            };
+            match read {
                 Ok(()) => {}
                 Err(error) => problems.extend(error.problems),
             }

@@ -10,6 +10,7 @@
 //! * [`mod@show`] tells each value and where it comes from;
 //! * [`derived`] computes what depends on several keys or the machine;
 //! * [`values`] turns settings into the values given to Helm, by tables of data;
+//! * [`mod@import`] makes a fragment of an old deploy script;
 //! * [`window`] knows when a change may take the platform down by itself;
 //! * [`watch`] waits for the directories to become quiet and loads them again.
 //!
@@ -21,6 +22,7 @@ pub mod derived;
 pub mod error;
 pub mod fragments;
 mod host;
+pub mod import;
 pub mod keys;
 pub mod notes;
 pub mod settings;
