@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::Agent;
+use crate::config::derived::Machine;
 use crate::config::keys::{self, Effect};
 use crate::config::values;
 use crate::error;
@@ -498,6 +499,7 @@ impl Agent {
             "holds": self.plan.holds,
             "would": self.plan.would.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "changes": changes,
+            "later": self.machine_changes(),
             "because": self.key_changes(),
             "failed_checks": failed,
             "paused": self.ledger.paused(inputs.now).is_some(),
@@ -527,6 +529,24 @@ impl Agent {
         let change =
             |key: &String| serde_json::json!({"key": key, "old": was.get(key), "new": is.get(key), "forces": forces(key)});
         changed.iter().map(change).collect()
+    }
+
+    /// The values that would come out otherwise on this machine as it is now. They redeploy
+    /// nothing; the next deployment takes them.
+    fn machine_changes(&self) -> Vec<values::ValueChange> {
+        let installed = self.ledger.deployed.as_ref().filter(|deployed| deployed.installed);
+        let (Some(deployed), Some(settings)) = (installed, &self.ledger.settings) else { return Vec::new() };
+        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        let (Some(node), Some(_), Some(_)) = (inputs.node(), self.snapshot.system.fresh(), self.snapshot.gpu.fresh()) else {
+            return Vec::new();
+        };
+        let then = &deployed.machine;
+        let now = self.machine(Some(node.clone()), then.oidc_client_secret.clone());
+        let now = Machine { timestamp: then.timestamp.clone(), api_ip: then.api_ip.clone(), ..now };
+        match (values::values(settings, then), values::values(settings, &now)) {
+            (Ok(then), Ok(now)) => then.diff(&now),
+            _ => Vec::new(),
+        }
     }
 
     fn value_changes(&self) -> Vec<values::ValueChange> {

@@ -332,18 +332,24 @@ pub fn plan(document: &serde_json::Value) -> String {
     for change in list("because") {
         because(&mut out, &change);
     }
-    out + &changes(document)
+    out + &changes(document) + &told(document, "later", "later")
 }
 
 /// The values that would change, one a line; empty when none would.
 #[must_use]
 pub fn changes(document: &serde_json::Value) -> String {
+    told(document, "changes", "value")
+}
+
+/// Differing values: what would change, or what the machine would yield at the next deployment.
+fn told(document: &serde_json::Value, key: &str, label: &str) -> String {
     let mut out = String::new();
-    for change in document.get("changes").and_then(|value| value.as_array()).into_iter().flatten() {
+    for change in document.get(key).and_then(|value| value.as_array()).into_iter().flatten() {
         let side =
             |key: &str| change.get(key).and_then(|value| value.as_str()).map_or_else(|| "(unset)".to_owned(), str::to_owned);
         let path = change.get("path").and_then(|path| path.as_str()).unwrap_or_default();
-        line(&mut out, "value", &format!("{path}: {} -> {}", side("old"), side("new")));
+        let when = if label == "later" { " (this machine, with the next deployment)" } else { "" };
+        line(&mut out, label, &format!("{path}: {} -> {}{when}", side("old"), side("new")));
     }
     out
 }

@@ -34,6 +34,8 @@ const UIDS: &str = "/snap/bin/microk8s.kubectl get pods --all-namespaces --no-he
 fn what_somebody_else_deployed_is_taken_over() {
     let node = Node::new();
     std::fs::write(node.path("/srv/values.json"), values_of_the_script()).unwrap();
+    // As the deploy script does it.
+    node.ok("/snap/bin/microk8s.kubectl label node kaapana-node kaapana.io/node=storage");
     node.ok("/snap/bin/microk8s.helm3 install kaapana-admin-chart /srv/kaapana-admin-chart-0.6.0.tgz --values /srv/values.json");
     another_platform_is_left_alone(&node);
     the_same_is_taken_over_by_itself(&node);
@@ -76,8 +78,9 @@ fn the_same_is_taken_over_by_itself(node: &Node) {
 fn another_one_when_a_person_says_so(node: &Node) {
     let before = node.ok(UIDS);
     // As on a machine that gets the agent only now.
-    node.ok("systemctl stop kaapana-agent && rm -rf /var/lib/kaapana-agent/* && systemctl start kaapana-agent");
+    node.ok("systemctl stop kaapana-agent && rm -rf /var/lib/kaapana-agent/*");
     node.configure(&config("[smtp]\nhost = \"mail.example.org\"\n[credentials.minio]\npassword = \"Planted1\"\n"));
+    node.ok("systemctl start kaapana-agent");
     let published = node.wait_hold("AdoptionNeeded");
     assert_eq!(published.phase, Phase::NeedsOperator);
     let plan = node.ok("kaapanactl plan");

@@ -3,22 +3,33 @@
 
 use super::harness::{Node, config};
 
-const PLANTED: [(&str, &str); 6] = [
+const PLANTED: [(&str, &str); 7] = [
     ("registry.password", "PlantedRegistry1"),
     ("credentials.minio.password", "PlantedMinio1"),
     ("credentials.grafana.password", "PlantedGrafana1"),
     ("credentials.keycloak.password", "PlantedKeycloak1"),
     ("smtp.password", "PlantedSmtp1"),
+    ("deployment.http_proxy", "PlantedProxy1"),
     ("values.global.custom_token", "PlantedExtra1"),
 ];
+
+/// In each of the ways a password can be given: here, as a file called like its key, as a
+/// credential of systemd, in a file that is named.
+const FILES: &str = "set -e; umask 077; printf PlantedMinio1 >/etc/kaapana/credentials/credentials.minio.password
+    printf PlantedGrafana1 >/root/grafana; printf PlantedKeycloak1 >/root/keycloak
+    mkdir -p /etc/systemd/system/kaapana-agent.service.d
+    printf '[Service]\\nLoadCredential=credentials.grafana.password:/root/grafana\\n' >/etc/systemd/system/kaapana-agent.service.d/credentials.conf
+    systemctl daemon-reload; systemctl restart kaapana-agent";
 
 #[test]
 fn no_secret_is_left_anywhere() {
     let node = Node::new();
-    let secrets = "[smtp]\npassword = \"PlantedSmtp1\"\n[credentials.minio]\npassword = \"PlantedMinio1\"\n\
-                   [credentials.grafana]\npassword = \"PlantedGrafana1\"\n[credentials.keycloak]\npassword = \"PlantedKeycloak1\"\n\
+    node.ok(FILES);
+    let secrets = "[smtp]\npassword = \"PlantedSmtp1\"\n[credentials.keycloak]\npassword_file = \"/root/keycloak\"\n\
                    [values]\n\"global.custom_token\" = \"PlantedExtra1\"\n\"test.allowForeignKeys\" = true\n";
     let text = config(secrets).replace("[registry]\n", "[registry]\nusername = \"reader\"\npassword = \"PlantedRegistry1\"\n");
+    let text =
+        text.replace("[deployment]\n", "[deployment]\nhttp_proxy = \"http://site:PlantedProxy1@proxy.example.org:3128\"\n");
     node.ok("systemctl service-log-level kaapana-agent debug");
     node.close_gate("install");
     node.configure(&text);
@@ -32,13 +43,16 @@ fn no_secret_is_left_anywhere() {
     node.wait_healthy(1);
     // A change of a secret, so that it is in a diff; then a refusal, so that it is in an error.
     node.ok("kaapanactl pause test");
-    node.configure(&text.replace("PlantedMinio1", "PlantedMinio2"));
+    // The folder is watched like the fragments.
+    node.ok("printf PlantedMinio2 >/etc/kaapana/credentials/credentials.minio.password");
     node.wait_hold("Paused");
     let plan = node.ok("kaapanactl plan; kaapanactl plan --json; kaapanactl values");
     assert!(plan.contains("global.credentials_minio_password: ******** -> ********"), "{plan}");
-    node.configure(&text.replace("PlantedMinio1", "#PlantedMinio3"));
+    node.ok("printf '#PlantedMinio3' >/etc/kaapana/credentials/credentials.minio.password");
     node.wait("the refusal", super::harness::MOMENT, |p| !p.config_error.is_empty());
-    let status = node.ok("kaapanactl status --json || true; kaapanactl config check || true");
+    let status = node.ok(
+        "kaapanactl status --json || true; kaapanactl config check 2>&1 || true; kaapanactl config show --origin 2>&1 || true",
+    );
     let journal = node.ok("journalctl -o json --no-pager; journalctl -o cat --no-pager");
     let records = node.ok("cat /run/helm-record/*");
     assert!(records.contains("install") && records.contains("template"), "the wrapper recorded nothing");
@@ -71,10 +85,11 @@ fn no_secret_is_left_anywhere() {
             assert!(!text.contains(stem), "{key} is in {place}");
         }
     }
-    // The test can fail: the secret did reach the platform.
-    node.ok(
-        "/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json | grep -q PlantedGrafana1",
-    );
+    // The test can fail: each secret did reach the platform.
+    let values = node.ok("/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json");
+    for (key, secret) in PLANTED.iter().filter(|(key, _)| *key != "registry.password") {
+        assert!(values.contains(secret), "{key}");
+    }
     let modes = node.ok("stat -c '%a %n' /var/lib/kaapana-agent /var/lib/kaapana-agent/ledger.json /var/lib/kaapana-agent/deployments/*/values.json");
     for line in modes.lines() {
         assert!(line.starts_with("700 ") || line.starts_with("600 "), "the state is private: {modes}");
