@@ -31,6 +31,9 @@ pub const SECRETS_FILE: &str = "secrets.json";
 /// Stands in an order's arguments for the chart's archive.
 pub const CHART_ARGUMENT: &str = "{chart}";
 
+/// How long an import of images may take; an archive has a hundred gigabytes and more.
+pub const IMPORT_LIMIT: Duration = Duration::from_secs(6 * 3600);
+
 /// What a step runs. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {

@@ -18,6 +18,8 @@ pub struct Paths {
     /// Where a helm binary may be, best first. Snap's wrappers do not work under
     /// `NoNewPrivileges`, so these are the binaries themselves.
     pub helm: Vec<PathBuf>,
+    /// Where the container runtime's client may be, best first.
+    pub ctr: Vec<PathBuf>,
     /// The socket of MicroK8s' container runtime.
     pub runtime: PathBuf,
     /// The host's mount table: `/proc/1/mountinfo`, whatever the sandbox sees.
@@ -47,6 +49,7 @@ impl Paths {
                 .iter()
                 .map(|path| root.join(path))
                 .collect(),
+            ctr: ["snap/microk8s/current/bin/ctr", "usr/bin/ctr"].iter().map(|path| root.join(path)).collect(),
             runtime: root.join("var/snap/microk8s/common/run/containerd.sock"),
             mountinfo: root.join("proc/1/mountinfo"),
             fstab: root.join("etc/fstab"),

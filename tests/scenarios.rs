@@ -169,11 +169,13 @@ impl Story {
                     machine,
                     kinds: self.wants.clone(),
                     images: self.images.clone(),
+                    import: None,
                     registry_hosting: self.brings_registry_hosting,
                     aside: None,
                     missing_images: self.images.iter().filter(|image| !self.present.contains(image)).cloned().collect(),
                 });
             }
+            Step::ImportImages { archive } => self.begin_unit(StepKind::ImportImages { archive }),
             Step::PullImage { image } => {
                 self.ledger.image_pulled(&image, now);
                 self.present.push(image);

@@ -81,6 +81,7 @@ pub async fn prepare(
     let (kinds, images) = requirements(&manifest);
     let registry_hosting = brings_registry_hosting(&manifest);
     let missing_images = super::images::missing(paths, &images).await?;
+    let import = super::images::import_from(job, &missing_images).await?;
     Ok(Prepared {
         chart_digest: digest,
         chart_file: file,
@@ -90,6 +91,7 @@ pub async fn prepare(
         images,
         registry_hosting,
         missing_images,
+        import,
         aside: None,
     })
 }

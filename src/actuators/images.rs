@@ -1,11 +1,14 @@
 //! The images a chart names: are they there, and pull them.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ActionError;
+use super::archive::whole_name;
 use crate::config::Settings;
 use crate::error::chain;
-use crate::ledger::Cause;
+use crate::job_step::{CHART_ARGUMENT, IMPORT_LIMIT, Order};
+use crate::ledger::{Cause, Job};
 use crate::paths::Paths;
 use crate::runtime::{Credentials, Runtime, RuntimeError};
 
@@ -32,6 +35,58 @@ pub async fn missing(paths: &Paths, images: &[String]) -> Result<Vec<String>, Ac
         Ok::<_, RuntimeError>(missing)
     };
     looking.await.map_err(|fault| ActionError::node("RuntimeNotReachable", &fault))
+}
+
+/// The archive the missing images are to be imported from; `None`: none is configured, or it
+/// was imported already.
+///
+/// # Errors
+///
+/// When the archive is not whole, is something else, or has none of them: told before anything
+/// is imported.
+pub async fn import_from(job: &Job, missing: &[String]) -> Result<Option<PathBuf>, ActionError> {
+    let archive = PathBuf::from(job.settings.text("deployment.images_tar"));
+    if missing.is_empty() || job.imported || archive.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let fault = |reason, what: String| ActionError {
+        reason,
+        message: format!("{} {what}", archive.display()),
+        tail: Vec::new(),
+        cause: Cause::Images,
+    };
+    let of = archive.clone();
+    let found = tokio::task::spawn_blocking(move || super::archive::images(&of))
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()))
+        .map_err(|what| fault("ImagesArchiveInvalid", what))?;
+    let absent: Vec<&str> = missing.iter().filter(|image| !found.contains(&whole_name(image))).map(String::as_str).collect();
+    let offline = job.settings.flag("deployment.offline");
+    if absent.len() == missing.len() || (offline && !absent.is_empty()) {
+        let few = absent.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+        let more = if absent.len() > 5 { format!(" and {} more", absent.len() - 5) } else { String::new() };
+        let what = format!("has {} images, and not these, which are not on this machine either: {few}{more}", found.len());
+        return Err(fault("ImagesMissing", what));
+    }
+    Ok(Some(archive))
+}
+
+/// The order to import an archive. It is opened before the program starts; the runtime
+/// checks each layer against its digest.
+#[must_use]
+pub fn import_order(paths: &Paths, archive: &Path) -> Order {
+    let program = paths.ctr.iter().find(|path| path.is_file()).or(paths.ctr.first()).cloned().unwrap_or_default();
+    let socket = paths.runtime.display().to_string();
+    let words = ["--address", &socket, "--namespace", "k8s.io", "images", "import", CHART_ARGUMENT];
+    Order {
+        program,
+        arguments: words.map(str::to_owned).to_vec(),
+        chart: Some(archive.to_path_buf()),
+        input: None,
+        environment: Vec::new(),
+        home: paths.helm_home(),
+        limit_seconds: IMPORT_LIMIT.as_secs(),
+    }
 }
 
 /// Pulls an image with the registry's credentials.

@@ -4,13 +4,15 @@
 //! * [`systemd`]: starts and forgets transient units;
 //! * [`cluster`]: the node's label, pods that are deleted by force;
 //! * [`pull`]: a chart from the registry, or from what was pulled before; [`chart`]: is it the one meant?
-//! * [`images`]: asks the container runtime for images, and has it pull them;
+//! * [`images`]: asks the container runtime for images, and has it pull or import them; [`archive`]: is an
+//!   archive of images whole, and what is in it?
 //! * [`disk`]: the marker in a data directory;
 //! * [`site_program`]: orders the site's own program before a take-down;
 //! * [`inhibitor`]: keeps the machine from being shut down while a job runs.
 
 use crate::error::chain;
 
+pub mod archive;
 pub mod chart;
 pub mod cluster;
 pub mod disk;

@@ -67,6 +67,7 @@ impl Agent {
         match step {
             Step::StartJob { kind, reason } => self.start_job(kind, reason),
             Step::Prepare => self.begin_prepare(),
+            Step::ImportImages { archive } => self.begin_unit(StepKind::ImportImages { archive }),
             Step::PullImage { image } => self.pull_image(image),
             Step::BeginTakeDown { releases, objects, hooks } => {
                 let now = self.now();

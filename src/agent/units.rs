@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Agent;
 use super::perform::Outcome;
-use crate::actuators::{ActionError, helm, site_program, systemd};
+use crate::actuators::{ActionError, helm, images, site_program, systemd};
 use crate::ledger::{JobFailure, StepKind};
 use crate::telemetry::id;
 
@@ -22,6 +22,7 @@ impl Agent {
             (StepKind::Uninstall { namespace, release, no_hooks }, _) => {
                 helm::uninstall_order(&self.paths, &helm, job, namespace, release, *no_hooks)
             }
+            (StepKind::ImportImages { archive }, _) => images::import_order(&self.paths, archive),
             (StepKind::PreTakedown { program }, _) => {
                 let runs = self.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
                 site_program::order(&self.paths, job, runs.unwrap_or(&job.settings), program)

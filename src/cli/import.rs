@@ -56,7 +56,7 @@ fn read_some(from: impl io::Read) -> io::Result<Vec<u8>> {
 
 /// The agent acts on what is installed, so nothing is that is not whole and valid.
 fn install(imported: &Import, directory: Option<&Path>) -> u8 {
-    let directories = directory.map_or_else(|| Directories::below(Path::new("/")), |one| Directories::only(one));
+    let directories = directory.map_or_else(|| Directories::below(Path::new("/")), Directories::only);
     let target = directories.paths.last().cloned().unwrap_or_default().join(FILE_NAME);
     if imported.mapped.is_empty() {
         eprintln!("nothing was written: there is nothing to write");

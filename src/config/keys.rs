@@ -246,6 +246,14 @@ pub const KEYS: &[Key] = &[
         "The chart's archive, named <platform.name>-<platform.version>.tgz.",
     ),
     key(
+        "deployment.images_tar",
+        Path,
+        None,
+        None,
+        Redeploy,
+        "An archive of images, named <platform.name>-<platform.version>-images.tar; imported before a deployment when images are missing.",
+    ),
+    key(
         "deployment.strategy",
         Choice(&["redeploy", "upgrade"]),
         Some("redeploy"),

@@ -69,6 +69,8 @@ pub const NOTES: &[Note] = &[
         "The prefix is `<uid>-`, the suffix `-<uid>`. The namespace `admin` has no prefix. Unset for the first instance.",
     ),
     Note::new("registry.url", "Required without `deployment.chart_path`."),
+    Note::new("deployment.images_tar", "As `docker save` and `ctr images export` write it.")
+        .see("Offline", "configure.md#offline"),
     Note::new("registry.plain_http", "For the images the container runtime has settings of its own."),
     Note::new("registry.ca_file", "For the images the container runtime has settings of its own."),
     Note::new("registry.password", "Or `registry.password_file`, not both.").see("Passwords", "configure.md#passwords"),

@@ -358,6 +358,7 @@ impl Checker<'_> {
                 );
             }
         }
+        self.images_archive(settings);
         if settings.text("agent.on_change") == "window" && settings.list("agent.windows").is_empty() {
             self.problem(
                 "agent.on_change",
@@ -416,6 +417,22 @@ impl Checker<'_> {
                 last,
                 format!("the shares {} are {sum} together, expected 100", shares.join(", ")),
                 Some("a key that is not set has its default".into()),
+            );
+        }
+    }
+
+    fn images_archive(&mut self, settings: &Settings) {
+        let archive = settings.text("deployment.images_tar");
+        if archive.is_empty() || settings.text("platform.version").is_empty() {
+            return;
+        }
+        let wanted = format!("{}-{}-images.tar", settings.release_name(), settings.text("platform.version"));
+        let named = Path::new(archive).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if named != wanted {
+            self.problem(
+                "deployment.images_tar",
+                format!("the file is called \"{named}\", expected \"{wanted}\""),
+                Some("platform.name and platform.version decide the file's name".into()),
             );
         }
     }

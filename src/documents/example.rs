@@ -107,6 +107,7 @@ fn sample(key: &Key) -> String {
         "credentials.minio.password_file" => "/etc/kaapana/credentials/minio",
         "credentials.grafana.password_file" => "/etc/kaapana/credentials/grafana",
         "credentials.keycloak.password_file" => "/etc/kaapana/credentials/keycloak",
+        "deployment.images_tar" => return format!("\"/srv/{}-{}-images.tar\"", chart_name(), version()),
         "deployment.chart_path" => return format!("\"/srv/{}-{}.tgz\"", chart_name(), version()),
         "deployment.pre_takedown" => "/usr/local/sbin/kaapana-backup",
         "deployment.http_proxy" | "deployment.https_proxy" => "http://proxy.example.org:3128",

@@ -84,6 +84,9 @@ pub struct Prepared {
     /// Those of them that the container runtime does not have yet.
     #[serde(default)]
     pub missing_images: Vec<String>,
+    /// The archive that the missing ones are imported from.
+    #[serde(default)]
+    pub import: Option<PathBuf>,
     /// Its chart, put aside with the values of what was taken over and runs: the way back.
     #[serde(default)]
     pub aside: Option<PathBuf>,
@@ -231,6 +234,9 @@ pub struct Job {
     pub last_unit: String,
     /// The node has its label.
     pub labelled: bool,
+    /// The archive of images was imported.
+    #[serde(default)]
+    pub imported: bool,
     /// What was arranged around the releases, by the name of the step: the watch may show it
     /// only later.
     #[serde(default)]

@@ -56,6 +56,7 @@ impl Ledger {
             lost: 0,
             last_unit: String::new(),
             labelled: false,
+            imported: false,
             arranged: std::collections::BTreeSet::new(),
             healthy_since: None,
             failing_since: None,
@@ -304,6 +305,11 @@ impl Ledger {
                 self.note_installed(now);
             }
             StepKind::Install | StepKind::Upgrade => {}
+            // What the runtime has now is asked anew.
+            StepKind::ImportImages { .. } => {
+                job.imported = success;
+                job.prepared = None;
+            }
             StepKind::PreTakedown { program } => {
                 job.pre_takedown_done = success.then_some(program);
                 job.in_hand = Some(now);
@@ -363,6 +369,7 @@ impl Ledger {
             images: previous.images.clone(),
             registry_hosting: previous.registry_hosting,
             missing_images: Vec::new(),
+            import: None,
             aside: None,
         });
         job.stage = Stage::TakeDown;
@@ -463,7 +470,7 @@ impl Ledger {
 /// The release a unit of the job works on, by namespace and name; the site's program on none.
 fn release_of(job: &Job, what: &StepKind) -> Option<(String, String)> {
     match what {
-        StepKind::PreTakedown { .. } => None,
+        StepKind::PreTakedown { .. } | StepKind::ImportImages { .. } => None,
         StepKind::Uninstall { .. } => what.release(),
         StepKind::Install | StepKind::Upgrade => Some((job.settings.helm_namespace(), job.settings.release_name().to_owned())),
     }

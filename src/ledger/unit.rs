@@ -33,6 +33,11 @@ pub enum StepKind {
         #[serde(default)]
         no_hooks: bool,
     },
+    /// The container runtime imports an archive of images.
+    ImportImages {
+        /// The archive.
+        archive: PathBuf,
+    },
     /// The site's own program, before anything is taken down.
     PreTakedown {
         /// Its path.
@@ -48,6 +53,7 @@ impl StepKind {
             Self::Install => "install",
             Self::Upgrade => "upgrade",
             Self::Uninstall { .. } => "uninstall",
+            Self::ImportImages { .. } => "import-images",
             Self::PreTakedown { .. } => "pre-takedown",
         }
     }
@@ -71,6 +77,7 @@ impl std::fmt::Display for StepKind {
             Self::Uninstall { namespace, release, no_hooks: true } => {
                 write!(f, "helm uninstall of {namespace}/{release} without hooks")
             }
+            Self::ImportImages { archive } => write!(f, "import of the images in {}", archive.display()),
             Self::PreTakedown { program } => write!(f, "the site's program {}", program.display()),
         }
     }

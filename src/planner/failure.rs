@@ -152,6 +152,7 @@ fn advice_of(reason: &str) -> Option<&'static str> {
         "ChartNotFound" => "mend registry.url or platform.name, or push the chart; the agent asks again",
         "ChartVersionNotFound" => "mend platform.version or push that version; the agent asks again",
         "RegistryFailed" => "look at the registry's own log; the agent asks again",
+        "ImagesArchiveInvalid" => "copy the archive again, and compare its sum with that of the source; the agent looks again",
         "RegistryHostingOwned" => "uninstall that release or take the ConfigMap away from it",
         "CorefileNotUnderstood" => {
             "look at kubectl -n kube-system get configmap coredns; microk8s disable dns and enable dns make a new one"

@@ -27,6 +27,11 @@ pub enum Step {
     },
     /// Bring chart, values and manifest in hand. Touches nothing that runs.
     Prepare,
+    /// Have the container runtime import an archive of images, in a transient unit.
+    ImportImages {
+        /// The archive.
+        archive: PathBuf,
+    },
     /// Have the container runtime pull an image.
     PullImage {
         /// The image.
@@ -188,6 +193,7 @@ impl Step {
         match self {
             Self::StartJob { .. } => "start-job",
             Self::Prepare => "prepare",
+            Self::ImportImages { .. } => "import-images",
             Self::PullImage { .. } => "pull-image",
             Self::BeginTakeDown { .. } => "begin-take-down",
             Self::Uninstall { .. } => "uninstall",
@@ -225,6 +231,7 @@ impl std::fmt::Display for Step {
         match self {
             Self::StartJob { kind, reason } => write!(f, "start a job: {} ({reason})", kind.as_str()),
             Self::Prepare => write!(f, "bring the chart and its values in hand"),
+            Self::ImportImages { archive } => write!(f, "import the images in {}", archive.display()),
             Self::PullImage { image } => write!(f, "pull the image {image}"),
             Self::BeginTakeDown { releases, .. } => write!(f, "take down {}", count(releases.len(), "release")),
             Self::Uninstall { namespace, release, no_hooks } => {

@@ -99,6 +99,13 @@ impl Node {
         node
     }
 
+    /// Puts the archive of the test platform's images into `/srv`, and returns its name.
+    pub fn images_archive(&self) -> &'static str {
+        let name = "kaapana-admin-chart-0.6.0-images.tar";
+        std::fs::copy(platform().join("images").join(name), self.path("/srv").join(name)).unwrap();
+        name
+    }
+
     /// Installs the package. While a test is being written, `KAAPANA_NODE_DEBUG=1` puts
     /// the programs that were built last in the place of the package's.
     pub fn install(&self) {

@@ -4,7 +4,7 @@
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::Phase;
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config};
+use super::harness::{DEPLOYMENT, MOMENT, Node, config, config_of};
 
 /// `Registry.Password1`, as htpasswd(1) writes it.
 const HTPASSWD: &str = "reader:$2b$04$hoPoJSrTsru7TEVInKl2HemfwExLkjzlu3DaUcRlQYp5cn6QjO/OK";
@@ -87,4 +87,53 @@ fn images_are_in_hand_before_anything_is_taken_down() {
     node.open_gate("uninstall");
     let published = node.wait("deployed from the registry", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
     assert_eq!(published.history.last().unwrap().result, JobResult::Done);
+}
+
+/// What is asked of the world outside, counted and refused.
+const OUTSIDE: &str = "iptables -I OUTPUT -m addrtype ! --dst-type LOCAL ! -d 10.0.0.0/8 -m comment --comment outside -j REJECT";
+const ASKED: &str = "iptables -nvxL OUTPUT | awk '/outside/ {print $1}'";
+
+const COUNT: &str = "/snap/bin/microk8s.ctr images ls -q | grep -c ^registry.example.org/kaapana/ || true";
+
+#[test]
+fn offline_the_images_come_from_an_archive() {
+    let node = Node::new();
+    let name = node.images_archive();
+    node.ok(&format!("mkdir /srv/cut /srv/other /srv/few && head -c 3000000 /srv/{name} >/srv/cut/{name} && tar cf /srv/other/{name} /etc/hostname"));
+    node.ok(&format!(
+        "cd /srv && /snap/bin/microk8s.ctr images export few/{name} $(/snap/bin/microk8s.ctr images ls -q | grep kaapana/minio:)"
+    ));
+    node.ok(
+        "/snap/bin/microk8s.ctr images rm --sync $(/snap/bin/microk8s.ctr images ls -q | grep ^registry.example.org/kaapana/)",
+    );
+    node.ok(OUTSIDE);
+    for (folder, reason, words) in [
+        ("cut", "ImagesArchiveInvalid", "is cut off"),
+        ("other", "ImagesArchiveInvalid", "is no archive of images"),
+        ("few", "ImagesMissing", "and not these, which are not on this machine either: registry.example.org/kaapana/"),
+    ] {
+        node.configure(&config_of(&format!("images_tar = \"/srv/{folder}/{name}\"\n"), ""));
+        let published = node.wait(words, MOMENT, |p| {
+            p.job.is_none() && p.history.last().is_some_and(|job| job.error.starts_with(&format!("{reason}: /srv/{folder}/")))
+        });
+        let error = &published.history.last().unwrap().error;
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(node.ok(COUNT).trim(), "0", "nothing was imported from them");
+    node.configure(&config_of(&format!("images_tar = \"/srv/{name}\"\n"), ""));
+    node.wait("the import", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.unit.contains("import-images")));
+    // It runs in a unit of its own.
+    node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent");
+    let published = node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
+    let job = published.history.last().unwrap();
+    assert_eq!(
+        job.steps.iter().filter(|step| step.what.starts_with("import of the images in /srv/")).count(),
+        1,
+        "{:?}",
+        job.steps
+    );
+    assert_eq!(node.ok(ASKED).trim(), "0", "nobody outside was asked");
+    // The counter counts.
+    node.run("curl -s --max-time 2 http://192.0.2.1/");
+    assert_ne!(node.ok(ASKED).trim(), "0");
 }

@@ -175,11 +175,12 @@ fn running(inputs: &Inputs<'_>, job: &Job, step: &RunningStep) -> Plan {
     let what = &step.what;
     // The unit ends itself at the time limit of its program; this is for a unit
     // that does not even do that.
-    let key = match what {
-        StepKind::PreTakedown { .. } => "deployment.pre_takedown_timeout",
-        _ => "deployment.helm_timeout",
+    let limit = match what {
+        StepKind::PreTakedown { .. } => after(job, "deployment.pre_takedown_timeout", step.started),
+        StepKind::ImportImages { .. } => step.started.saturating_add(crate::job_step::IMPORT_LIMIT).unwrap_or(Timestamp::MAX),
+        _ => after(job, "deployment.helm_timeout", step.started),
     };
-    let limit = after(job, key, step.started) + SignedDuration::from_mins(2);
+    let limit = limit + SignedDuration::from_mins(2);
     let seen = inputs.snapshot.step.fresh().filter(|seen| seen.unit == step.unit);
     match seen.map(|seen| &seen.state) {
         Some(StepState::Running) if inputs.now >= limit => {
@@ -218,6 +219,7 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
     let api = !failure::api_is_back(inputs.snapshot) || result.tail.iter().any(|line| speaks_of_the_api(line));
     let (reason, cause) = match (&step.what, api, result.status) {
         (StepKind::PreTakedown { .. }, ..) => ("PreTakedownFailed", Cause::Platform),
+        (StepKind::ImportImages { .. }, ..) => ("ImagesNotImported", Cause::Images),
         (_, true, _) => ("ApiWentAway", Cause::Api),
         (_, false, None) if !result.timed_out => ("Interrupted", Cause::Interrupted),
         _ => ("HelmFailed", Cause::Platform),

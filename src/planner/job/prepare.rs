@@ -88,6 +88,10 @@ fn changed_mind(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
 fn images(job: &Job, prepared: &Prepared) -> Option<Plan> {
     let missing = &prepared.missing_images;
     let image = missing.first()?;
+    if let Some(archive) = &prepared.import {
+        let summary = format!("importing {} of {} images from {}", missing.len(), prepared.images.len(), archive.display());
+        return Some(act(job, summary, Step::ImportImages { archive: archive.clone() }));
+    }
     if job.settings.flag("deployment.offline") {
         let message = format!("{} of {} images are not on this machine: {}", missing.len(), prepared.images.len(), few(missing));
         return Some(act(job, "images are missing", Step::fail("ImagesMissing", message, Cause::Images)));

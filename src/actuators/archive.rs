@@ -1,0 +1,204 @@
+//! An archive of images: is it whole, and which images are in it?
+//!
+//! As `docker save` and `ctr images export` write it (OCI image layout, and the `manifest.json`
+//! of Docker). Only heads are read, so that a hundred gigabytes take a moment; what is in the
+//! layers is checked by the container runtime, which knows them by their digests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use oci_client::Reference;
+use serde::Deserialize;
+
+/// The largest list of contents that is read, in bytes.
+const MAX_LIST: u64 = 16 * 1024 * 1024;
+
+/// Two of them end an archive (POSIX.1-1988, pax).
+const BLOCK: u64 = 512;
+
+#[derive(Deserialize)]
+struct DockerImage {
+    #[serde(rename = "Config")]
+    config: String,
+    #[serde(rename = "RepoTags", default)]
+    tags: Option<Vec<String>>,
+    #[serde(rename = "Layers", default)]
+    layers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+    #[serde(default)]
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    digest: String,
+    #[serde(rename = "mediaType", default)]
+    media_type: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+/// The names of the images in an archive, as the container runtime knows them.
+///
+/// # Errors
+///
+/// A sentence: it cannot be read, is no such archive, or was cut off.
+pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err("is not a regular file".into());
+    }
+    let places = places(&mut file, metadata.len())?;
+    let mut read = |name: &str| -> Result<Vec<u8>, String> {
+        let (at, size) = places.get(name).copied().ok_or_else(|| format!("does not hold {name}, which it names"))?;
+        if size > MAX_LIST {
+            return Err(format!("holds {name} of {size} bytes, expected a list"));
+        }
+        file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        (&file).take(size).read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(bytes)
+    };
+    let there = |name: &str| -> Result<(), String> {
+        places.contains_key(name).then_some(()).ok_or_else(|| format!("does not hold {name}, which it names: it is not whole"))
+    };
+    let parse = |name: &str, error: serde_json::Error| format!("holds a {name} that cannot be read: {error}");
+    let mut images = BTreeSet::new();
+    if places.contains_key("manifest.json") {
+        let list: Vec<DockerImage> =
+            serde_json::from_slice(&read("manifest.json")?).map_err(|error| parse("manifest.json", error))?;
+        for image in list {
+            std::iter::once(&image.config).chain(&image.layers).try_for_each(|name| there(name))?;
+            images.extend(image.tags.unwrap_or_default().iter().map(|name| whole_name(name)));
+        }
+    } else if places.contains_key("index.json") {
+        let index: Index = serde_json::from_slice(&read("index.json")?).map_err(|error| parse("index.json", error))?;
+        let mut open = index.manifests;
+        while let Some(descriptor) = open.pop() {
+            let names = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+            images.extend(names.iter().find_map(|name| descriptor.annotations.get(*name)).map(|name| whole_name(name)));
+            let name = blob(&descriptor.digest)?;
+            // Of an index of several platforms only those that were exported are there.
+            if !places.contains_key(&name) && descriptor.annotations.is_empty() {
+                continue;
+            }
+            there(&name)?;
+            if descriptor.media_type.contains("manifest") || descriptor.media_type.contains("index") {
+                let inner: Index = serde_json::from_slice(&read(&name)?).map_err(|error| parse(&name, error))?;
+                inner.config.iter().chain(&inner.layers).try_for_each(|part| there(&blob(&part.digest)?))?;
+                open.extend(inner.manifests);
+            }
+        }
+    } else {
+        return Err("holds neither manifest.json nor index.json, so it is no archive of images".into());
+    }
+    Ok(images)
+}
+
+/// Where each file of the archive lies, and how long it is.
+fn places(file: &mut std::fs::File, length: u64) -> Result<BTreeMap<String, (u64, u64)>, String> {
+    let mut archive = tar::Archive::new(&*file);
+    let mut places = BTreeMap::new();
+    let mut end = 0;
+    let entries = archive.entries_with_seek().map_err(|error| format!("is not a tar archive: {error}"))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| format!("is not a whole tar archive: {error}"))?;
+        let name = entry.path().map_err(|error| format!("holds a name that cannot be read: {error}"))?;
+        let name = name.to_string_lossy().trim_start_matches("./").to_owned();
+        let (at, size) = (entry.raw_file_position(), entry.size());
+        end = at.saturating_add(size).next_multiple_of(BLOCK);
+        if end > length {
+            return Err(format!("is cut off in {name}: it has {length} bytes and would need {end} and more"));
+        }
+        places.insert(name, (at, size));
+    }
+    if places.is_empty() {
+        return Err("is not a tar archive, or an empty one".into());
+    }
+    if length < end + 2 * BLOCK {
+        return Err(format!("is cut off: it has {length} bytes and no end"));
+    }
+    Ok(places)
+}
+
+fn blob(digest: &str) -> Result<String, String> {
+    let (algorithm, hash) = digest.split_once(':').ok_or_else(|| format!("names the digest {digest}, which is none"))?;
+    Ok(format!("blobs/{algorithm}/{hash}"))
+}
+
+/// `docker.io/library/busybox:1` of `busybox:1`.
+pub fn whole_name(name: &str) -> String {
+    Reference::try_from(name).map_or_else(|_| name.to_owned(), |reference| reference.whole())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_cksum();
+            tar.append_data(&mut header, name, text.as_bytes()).unwrap();
+        }
+        tar.into_inner().unwrap()
+    }
+
+    fn look(bytes: &[u8]) -> Result<Vec<String>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("images.tar");
+        std::fs::write(&path, bytes).unwrap();
+        images(&path).map(|images| images.into_iter().collect())
+    }
+
+    const DOCKER: &str = r#"[{"Config":"c.json","RepoTags":["r.org:5000/k/a:1","busybox:1"],"Layers":["l.tar"]},{"Config":"c.json","RepoTags":null,"Layers":[]}]"#;
+
+    #[test]
+    fn the_images_of_both_layouts_are_told() {
+        let docker = archive(&[("manifest.json", DOCKER), ("c.json", "{}"), ("l.tar", &"x".repeat(2000))]);
+        assert_eq!(look(&docker).unwrap(), ["docker.io/library/busybox:1", "r.org:5000/k/a:1"]);
+        let index = r#"{"manifests":[{"digest":"sha256:a","mediaType":"application/vnd.oci.image.manifest.v1+json","annotations":{"io.containerd.image.name":"r.org/k/b:1","org.opencontainers.image.ref.name":"1"}}]}"#;
+        let manifest = r#"{"config":{"digest":"sha256:c"},"layers":[{"digest":"sha256:l"}]}"#;
+        let all = [
+            ("oci-layout", "{}"),
+            ("index.json", index),
+            ("blobs/sha256/a", manifest),
+            ("blobs/sha256/c", "{}"),
+            ("blobs/sha256/l", "x"),
+        ];
+        assert_eq!(look(&archive(&all)).unwrap(), ["r.org/k/b:1"]);
+        assert!(look(&archive(&all[..4])).unwrap_err().contains("does not hold blobs/sha256/l"), "a layer is missing");
+    }
+
+    #[test]
+    fn what_was_cut_off_or_is_something_else_is_refused() {
+        let whole = archive(&[("manifest.json", DOCKER), ("c.json", "{}"), ("l.tar", &"x".repeat(9000))]);
+        // Wherever it is cut, but within the two blocks that end it.
+        for length in (0..whole.len() - 1024).step_by(97) {
+            assert!(look(&whole[..length]).is_err(), "cut at {length} of {}", whole.len());
+        }
+        assert!(look(&whole[..whole.len() - 1024]).unwrap_err().contains("is cut off"));
+        assert!(look(b"no archive at all").is_err());
+        assert!(look(&archive(&[("x/Chart.yaml", "name: x")])).unwrap_err().contains("no archive of images"));
+        assert!(images(Path::new("/nonexistent.tar")).unwrap_err().contains("No such file"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000)) {
+            drop(look(&bytes));
+        }
+    }
+}
