@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::Settings;
+use crate::error::chain;
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -24,6 +25,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The largest archive of a chart, in bytes.
 const MAX_CHART: i64 = 256 * 1024 * 1024;
+
+/// The largest file of authorities, in bytes; that of a whole system has 300 kB.
+const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
 /// How many of the versions that exist a message names.
 const MOST_VERSIONS: usize = 10;
@@ -43,12 +47,12 @@ pub enum RegistryError {
         message: String,
     },
     /// No connection, or no answer.
-    #[error("the registry {host} cannot be reached")]
+    #[error("the registry {host} cannot be reached: {why}")]
     NotReachable {
         /// Its name.
         host: String,
         /// Why.
-        source: Box<OciDistributionError>,
+        why: String,
     },
     /// Its certificate is not trusted, expired, or of another host.
     #[error("the certificate of the registry {host} is not accepted: {why}")]
@@ -113,13 +117,16 @@ pub enum RegistryError {
         what: String,
     },
     /// It answers with an error of its own.
-    #[error("the registry {host} fails")]
+    #[error("the registry {host} fails: {why}")]
     Failed {
         /// Its name.
         host: String,
         /// With what.
-        source: Box<OciDistributionError>,
+        why: String,
     },
+    /// This machine's disk does not take the archive.
+    #[error("the chart cannot be written")]
+    Disk(#[source] std::io::Error),
 }
 
 impl RegistryError {
@@ -137,13 +144,14 @@ impl RegistryError {
             Self::UnknownVersion { .. } => "ChartVersionNotFound",
             Self::NotAChart { .. } => "ChartInvalid",
             Self::Failed { .. } => "RegistryFailed",
+            Self::Disk(_) => "CacheNotWritable",
         }
     }
 
     /// Another try without another configuration would end the same way, or lock an account.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::NotTls { .. } | Self::NotPlain { .. } | Self::LoginRefused { .. } | Self::NotAChart { .. })
+        matches!(self, Self::NotPlain { .. } | Self::LoginRefused { .. } | Self::NotAChart { .. })
     }
 }
 
@@ -178,7 +186,7 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// For these settings. Connects to nothing yet. The proxy is that of the agent's
+    /// For these settings. Reads files, so not on the loop; connects to nothing yet. The proxy is that of the agent's
     /// environment (`HTTPS_PROXY`, `NO_PROXY`).
     ///
     /// # Errors
@@ -202,7 +210,7 @@ impl Registry {
             ..ClientConfig::default()
         };
         let client = Client::try_from(config)
-            .map_err(|source| RegistryError::Failed { host: host.to_owned(), source: Box::new(source) })?;
+            .map_err(|error| RegistryError::Failed { host: host.to_owned(), why: short(&chain(&error)) })?;
         let auth = match (settings.text("registry.username"), settings.text("registry.password")) {
             ("", _) => RegistryAuth::Anonymous,
             (username, password) => RegistryAuth::Basic(username.to_owned(), password.to_owned()),
@@ -232,7 +240,9 @@ impl Registry {
         let OciManifest::Image(manifest) = manifest else { return Err(no_chart("an index of images".into())) };
         let layer = manifest.layers.iter().find(|layer| CHART_TYPES.contains(&layer.media_type.as_str())).cloned();
         let layer = layer.ok_or_else(|| no_chart(format!("it is of the type {}", manifest.config.media_type)))?;
-        if !layer.digest.starts_with("sha256:") || layer.size > MAX_CHART {
+        // It becomes the name of a file.
+        let digest = layer.digest.strip_prefix("sha256:").unwrap_or_default();
+        if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) || layer.size > MAX_CHART {
             return Err(no_chart(format!("its archive has {} bytes and the digest {}", layer.size, layer.digest)));
         }
         Ok(Offer { reference, layer })
@@ -262,34 +272,54 @@ impl Registry {
             }
             Ok(_) => RegistryError::UnknownChart { host, repository },
             Err(error) if is_unknown(&error) => RegistryError::UnknownChart { host, repository },
-            Err(error) => self.told(error),
+            // A robot may often pull and not list.
+            Err(_) => {
+                let known = "others, which it does not list".to_owned();
+                RegistryError::UnknownVersion { host, repository, version: version.to_owned(), known }
+            }
         }
     }
 
     fn told(&self, error: OciDistributionError) -> RegistryError {
         let host = self.host.clone();
-        let source = Box::new(error);
-        match source.as_ref() {
-            OciDistributionError::RequestError(request) => match tls_fault(request) {
+        let elsewhere = |url: &str| !url.contains(&format!("//{}/", self.host));
+        match error {
+            OciDistributionError::IoError(error) => RegistryError::Disk(error),
+            OciDistributionError::RequestError(request) => match tls_fault(&request) {
                 Some(rustls::Error::InvalidCertificate(why)) => {
                     RegistryError::CertificateNotTrusted { host, why: certificate_fault(why) }
                 }
                 Some(rustls::Error::InvalidMessage(_)) => RegistryError::NotTls { host },
                 Some(other) => RegistryError::CertificateNotTrusted { host, why: other.to_string() },
-                None => RegistryError::NotReachable { host, source },
+                // An address after a redirect may hold a signature that opens it.
+                None => RegistryError::NotReachable { host, why: short(&chain(&request.without_url())) },
             },
-            OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => self.refused(),
+            // The token service's answer, whatever its status was: it may only be out of order.
+            OciDistributionError::AuthenticationFailure(body) if refuses(&body) => self.refused(),
+            OciDistributionError::AuthenticationFailure(body) => {
+                RegistryError::Failed { host, why: format!("its login service says: {}", short(&body)) }
+            }
+            OciDistributionError::UnauthorizedError { url } if !elsewhere(&url) => self.refused(),
             OciDistributionError::RegistryError { envelope, .. }
                 if envelope.errors.iter().any(|one| matches!(one.code, OciErrorCode::Unauthorized | OciErrorCode::Denied)) =>
             {
                 self.refused()
             }
-            OciDistributionError::ServerError { code: 401 | 403, .. } => self.refused(),
+            OciDistributionError::ServerError { code: 401 | 403, url, .. } if !elsewhere(&url) => self.refused(),
             // What Go's HTTP servers, and so most registries, say.
             OciDistributionError::ServerError { code: 400, message, .. } if self.plain && message.contains("HTTPS server") => {
                 RegistryError::NotPlain { host }
             }
-            _ => RegistryError::Failed { host, source },
+            OciDistributionError::ServerError { code, message, .. } => {
+                RegistryError::Failed { host, why: format!("HTTP status {code}: {}", short(&message)) }
+            }
+            OciDistributionError::UnauthorizedError { .. } => {
+                RegistryError::Failed { host, why: "the storage it points to refuses access".into() }
+            }
+            OciDistributionError::RegistryError { envelope, .. } => {
+                RegistryError::Failed { host, why: short(&envelope.to_string()) }
+            }
+            other => RegistryError::Failed { host, why: short(&chain(&other)) },
         }
     }
 
@@ -308,7 +338,12 @@ fn authorities(path: &str) -> Result<Vec<Certificate>, RegistryError> {
         return Ok(Vec::new());
     }
     let fault = |message: String| RegistryError::CaFile { path: path.into(), message };
-    let text = std::fs::read(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
+    let unreadable = |error: std::io::Error| fault(format!("cannot be read: {error}"));
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > MAX_CA_FILE {
+        return Err(fault("is no file of certificates".into()));
+    }
+    let text = std::fs::read(path).map_err(unreadable)?;
     let certificates: Vec<Certificate> = CertificateDer::pem_slice_iter(&text)
         .map(|one| one.map(|der| Certificate { encoding: CertificateEncoding::Der, data: der.to_vec() }))
         .collect::<Result<_, _>>()
@@ -317,6 +352,23 @@ fn authorities(path: &str) -> Result<Vec<Certificate>, RegistryError> {
         return Err(fault("holds no certificate (expected PEM: -----BEGIN CERTIFICATE-----)".into()));
     }
     Ok(certificates)
+}
+
+/// Does a token service's answer say that the login is wrong, or that it is not enough?
+fn refuses(body: &str) -> bool {
+    let body = body.to_ascii_lowercase();
+    ["unauthorized", "denied", "forbidden", "incorrect username", "authentication required"]
+        .iter()
+        .any(|word| body.contains(word))
+}
+
+/// As much of somebody else's words as a message takes, on one line.
+fn short(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(300) {
+        Some((at, _)) => format!("{} ...", &line[..at]),
+        None => line,
+    }
 }
 
 /// Does the registry say that there is no such thing?
@@ -381,6 +433,21 @@ mod tests {
         assert_eq!(tags(&["0.5.3", "0.10.0", "0.6.0_1"]), "0.10.0, 0.6.0+1, 0.5.3");
         let many: Vec<String> = (0..12).map(|minor| format!("0.{minor}.0")).collect();
         assert!(known_versions(many).ends_with("0.3.0, 0.2.0 and 2 more"));
+    }
+
+    #[test]
+    fn a_token_service_that_is_out_of_order_refuses_nobody() {
+        for body in [
+            "{\"errors\":[{\"code\":\"UNAUTHORIZED\"}]}",
+            "HTTP Basic: Access denied",
+            "{\"details\":\"incorrect username or password\"}",
+        ] {
+            assert!(refuses(body), "{body}");
+        }
+        for body in ["", "<html>502 Bad Gateway</html>", "{\"message\":\"too many requests\"}", "GitLab is not responding"] {
+            assert!(!refuses(body), "{body}");
+        }
+        assert_eq!(short(&"x ".repeat(400)).len(), 304);
     }
 
     #[test]

@@ -205,8 +205,8 @@ impl Story {
                 node.role = Some("storage".into());
                 self.see();
             }
-            Step::ConfigureDns { corefile } => {
-                self.view.dns = Some(Arc::new(Dns { corefile, restart_due: false }));
+            Step::ConfigureDns { corefile, version } => {
+                self.view.dns = Some(Arc::new(Dns { corefile, version, restart_due: false }));
                 self.ledger.arranged("configure-dns");
                 self.see();
             }
@@ -427,7 +427,8 @@ impl Story {
                 } else {
                     rest(1)
                 };
-                self.view.dns = Some(Arc::new(Dns { corefile: text.replace(';', "\n"), restart_due: false }));
+                self.view.dns =
+                    Some(Arc::new(Dns { corefile: text.replace(';', "\n"), restart_due: false, version: "1".into() }));
                 self.see();
             }
             // hosting none|NAMESPACE/RELEASE: kube-public/local-registry-hosting is there, and whose.

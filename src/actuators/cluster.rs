@@ -74,17 +74,23 @@ pub async fn retain_volumes(paths: &Paths, job: u32, volumes: &[(String, String)
 
 /// Writes the Corefile and restarts CoreDNS. That a restart is due stands on the
 /// ConfigMap until it was made, so that being interrupted between the two leaves a trace.
+/// Returns false when the ConfigMap is another one than that of `version` by now.
 ///
 /// # Errors
 ///
 /// When the API server does not take it.
-pub async fn configure_dns(paths: &Paths, job: u32, corefile: &str) -> Result<(), ActionError> {
+pub async fn configure_dns(paths: &Paths, job: u32, corefile: &str, version: &str) -> Result<bool, ActionError> {
     let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
     let failed = |error: kube::Error| ActionError::node("DnsNotConfigured", &error);
     let maps = Api::<ConfigMap>::namespaced(client.clone(), "kube-system");
     let merge = PatchParams::default();
-    let patch = serde_json::json!({"metadata": {"annotations": {RESTART_DUE: "true"}}, "data": {"Corefile": corefile}});
-    maps.patch("coredns", &merge, &Patch::Merge(&patch)).await.map_err(failed)?;
+    let metadata = serde_json::json!({"resourceVersion": version, "annotations": {RESTART_DUE: "true"}});
+    let patch = serde_json::json!({"metadata": metadata, "data": {"Corefile": corefile}});
+    match maps.patch("coredns", &merge, &Patch::Merge(&patch)).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => return Ok(false),
+        Err(error) => return Err(failed(error)),
+        Ok(_) => {}
+    }
     crate::fault::point("between", "configure-dns");
     match Api::<Deployment>::namespaced(client, "kube-system").restart("coredns").await {
         // Somebody runs it in another way: it reads its file again by itself.
@@ -95,31 +101,33 @@ pub async fn configure_dns(paths: &Paths, job: u32, corefile: &str) -> Result<()
     let patch = serde_json::json!({"metadata": {"annotations": {RESTART_DUE: null}}});
     maps.patch("coredns", &merge, &Patch::Merge(&patch)).await.map_err(failed)?;
     tracing::info!(job, "CoreDNS resolves the platform's name: kube-system/coredns was changed and restarted");
-    Ok(())
+    Ok(true)
 }
 
 /// Deletes `kube-public/local-registry-hosting` while it is the one of that uid. It only
-/// documents a registry; what it said goes into the journal.
+/// documents a registry; what it said goes into the journal. Returns false when another one
+/// is there by now.
 ///
 /// # Errors
 ///
 /// When the API server does not take it.
-pub async fn remove_registry_hosting(paths: &Paths, job: u32, uid: &str) -> Result<(), ActionError> {
+pub async fn remove_registry_hosting(paths: &Paths, job: u32, uid: &str) -> Result<bool, ActionError> {
     let client = connect(&paths.kubeconfig).await.map_err(unreachable)?;
     let failed = |error: kube::Error| ActionError::node("RegistryHostingNotRemoved", &error);
     let maps = Api::<ConfigMap>::namespaced(client, "kube-public");
     let name = "local-registry-hosting";
-    let Some(found) = maps.get_opt(name).await.map_err(failed)? else { return Ok(()) };
+    let Some(found) = maps.get_opt(name).await.map_err(failed)? else { return Ok(true) };
     let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
     match maps.delete(name, &DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }).await {
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(kube::Error::Api(status)) if status.code == 409 => return Ok(false),
         Err(error) => return Err(failed(error)),
         Ok(_) => {
             let said = found.data.unwrap_or_default().into_values().collect::<Vec<_>>().join(" ");
             tracing::warn!(job, said, "kube-public/{name}, which no release owns, made way for the chart's; it said: {said}");
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Deletes Jobs and, in the background, their pods. One that is gone is no failure.

@@ -96,27 +96,33 @@ pub async fn prepare(
     })
 }
 
-/// Puts a chart aside, with the values of what was taken over and runs with it: the way
-/// back, in the folder of no job.
+/// Puts a chart aside, with what Helm was given for what was taken over and runs with it:
+/// the way back.
 ///
 /// # Errors
 ///
 /// When the disk does not take the files.
-pub async fn put_aside(paths: &Paths, chart: &Path, values: &Values) -> Result<PathBuf, ActionError> {
+pub async fn put_aside(chart: &Path, given: &Json) -> Result<PathBuf, ActionError> {
     let state = |error: std::io::Error| ActionError::node("StateNotWritable", &error);
-    let folder = paths.deployment(0);
+    let folder = chart.with_file_name("aside");
     make_folder(&folder).map_err(state)?;
     let file = folder.join("chart.tgz");
     copy_chart(chart, &file).await?;
-    write_private(&values_file(&file), &serde_json::to_vec(&values.nested()).unwrap_or_default()).map_err(state)?;
+    write_private(&values_file(&file), &serde_json::to_vec(given).unwrap_or_default()).map_err(state)?;
     Ok(file)
 }
 
-async fn copy_chart(from: &Path, to: &Path) -> Result<(), ActionError> {
+pub(super) async fn copy_chart(from: &Path, to: &Path) -> Result<(), ActionError> {
     let new = to.with_extension("new");
     let copied = async {
         tokio::fs::copy(from, &new).await?;
-        tokio::fs::rename(&new, to).await
+        // The ledger that names it is synced, too.
+        tokio::fs::File::open(&new).await?.sync_all().await?;
+        tokio::fs::rename(&new, to).await?;
+        match to.parent() {
+            Some(folder) => tokio::fs::File::open(folder).await?.sync_all().await,
+            None => Ok(()),
+        }
     };
     copied.await.map_err(|error| ActionError {
         cause: Cause::Interrupted,
@@ -218,7 +224,11 @@ pub fn requirements(manifest: &str) -> (Vec<String>, Vec<String>) {
 
 /// Is `kube-public/local-registry-hosting` in the manifest?
 fn brings_registry_hosting(manifest: &str) -> bool {
-    manifest_entries(manifest).iter().any(|entry| entry.kind == "ConfigMap" && entry.metadata.name == "local-registry-hosting")
+    manifest_entries(manifest).iter().any(|entry| {
+        let metadata = &entry.metadata;
+        let place = metadata.namespace.as_deref() == Some("kube-public");
+        entry.kind == "ConfigMap" && metadata.name == "local-registry-hosting" && place
+    })
 }
 
 fn collect_images(value: &Json, images: &mut BTreeSet<String>) {

@@ -35,10 +35,18 @@ pub async fn chart(
         reason: error.reason(),
         message: redactor.redact(&chain(error)),
         tail: Vec::new(),
-        cause: if error.is_final() { Cause::Configuration } else { Cause::Registry },
+        cause: match error {
+            RegistryError::Disk(_) => Cause::Interrupted,
+            _ if error.is_final() => Cause::Configuration,
+            _ => Cause::Registry,
+        },
     };
     let pulling = async {
-        let registry = Registry::new(settings).map_err(|error| failed(&error))?;
+        let of = settings.clone();
+        let registry = tokio::task::spawn_blocking(move || Registry::new(&of))
+            .await
+            .map_err(|error| ActionError::node("RegistryFailed", &error))?
+            .map_err(|error| failed(&error))?;
         let offer = registry.find(version).await.map_err(|error| failed(&error))?;
         let kept = match in_cache(paths, &offer).await {
             Some(kept) => kept,
@@ -47,13 +55,14 @@ pub async fn chart(
                 let new = kept.with_extension("new");
                 super::helm::make_folder(&paths.charts()).map_err(|error| ActionError::node("CacheNotWritable", &error))?;
                 registry.fetch(&offer, &new).await.map_err(|error| failed(&error))?;
-                std::fs::rename(&new, &kept).map_err(|error| ActionError::node("CacheNotWritable", &error))?;
+                tokio::fs::rename(&new, &kept).await.map_err(|error| ActionError::node("CacheNotWritable", &error))?;
                 tracing::info!(digest = offer.digest(), "the chart {version} was pulled: sha256 {}", offer.digest());
                 kept
             }
         };
-        tokio::fs::copy(&kept, file).await.map_err(|error| ActionError::node("StateNotWritable", &error))?;
-        forget_old(&paths.charts());
+        super::helm::copy_chart(&kept, file).await?;
+        let folder = paths.charts();
+        tokio::task::spawn_blocking(move || forget_old(&folder));
         Ok(())
     };
     tokio::time::timeout(LIMIT, pulling).await.unwrap_or_else(|_| {

@@ -98,7 +98,7 @@ impl Agent {
         let kept: Vec<std::path::PathBuf> = [&self.ledger.deployed, &self.ledger.previous]
             .into_iter()
             .flatten()
-            .filter_map(|deployed| deployed.chart_file.parent().map(std::path::Path::to_path_buf))
+            .map(|deployed| deployed.chart_file.clone())
             .collect();
         // A new job has a number of its own, and so a folder that is not looked at here.
         let next = self.ledger.next_job;
@@ -107,7 +107,7 @@ impl Agent {
             let Ok(entries) = std::fs::read_dir(folder) else { return };
             for entry in entries.flatten() {
                 let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-                if number.is_some_and(|number| number < next) && !kept.contains(&entry.path()) {
+                if number.is_some_and(|number| number < next) && !kept.iter().any(|file| file.starts_with(entry.path())) {
                     std::fs::remove_dir_all(entry.path()).ok();
                 }
             }

@@ -397,11 +397,13 @@ impl Agent {
     }
 
     fn accept(&mut self, settings: Settings, first: bool) -> Result<(), ConfigRefusal> {
-        // A platform of the agent's own was never deployed with them.
-        if !settings.mangled.is_empty() && self.ledger.deployed.is_some() && !self.ledger.adopted {
-            return Err(ConfigRefusal { reason: "Invalid".into(), file: String::new(), problems: settings.mangled });
+        // Where something is or was deployed, only what it was deployed with is kept.
+        let last = [&self.ledger.deployed, &self.ledger.previous].into_iter().flatten().find_map(|one| one.settings.as_ref());
+        let wrong = settings.not_tolerated(last);
+        if !wrong.is_empty() && (last.is_some() || self.ledger.identity.is_some()) {
+            return Err(ConfigRefusal { reason: "Invalid".into(), file: String::new(), problems: wrong });
         }
-        self.snapshot.config.warnings = [settings.warnings.as_slice(), settings.mangled.as_slice()].concat();
+        self.snapshot.config.warnings = settings.warnings.iter().chain(settings.tolerated.values()).cloned().collect();
         let unchanged = self.ledger.settings.as_ref().is_some_and(|known| known.changed_keys(&settings).is_empty());
         if unchanged {
             return Ok(());

@@ -40,7 +40,7 @@ pub enum Outcome {
     /// The node has its label, or not.
     Labelled(Result<(), ActionError>),
     /// The cluster around the releases was changed, or not.
-    Arranged(Result<&'static str, ActionError>),
+    Arranged(&'static str, Result<bool, ActionError>),
     /// A disk was marked, as far as it could be.
     Marked {
         /// The data directory.
@@ -114,16 +114,14 @@ impl Agent {
                 self.act(async move { Outcome::Labelled(cluster::label_node(&paths, &node).await) });
                 false
             }
-            Step::ConfigureDns { corefile } => {
+            Step::ConfigureDns { corefile, version } => {
                 let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
-                self.act(async move { Outcome::Arranged(cluster::configure_dns(&paths, job, &corefile).await.map(|()| name)) });
+                self.act(async move { Outcome::Arranged(name, cluster::configure_dns(&paths, job, &corefile, &version).await) });
                 false
             }
             Step::RemoveRegistryHosting { uid } => {
                 let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
-                self.act(
-                    async move { Outcome::Arranged(cluster::remove_registry_hosting(&paths, job, &uid).await.map(|()| name)) },
-                );
+                self.act(async move { Outcome::Arranged(name, cluster::remove_registry_hosting(&paths, job, &uid).await) });
                 false
             }
             Step::CloseStep { result } => self.close_step(result.success()),
@@ -170,10 +168,16 @@ impl Agent {
                 }
                 self.watch_step();
             }
+            // A platform that goes back is not kept down by this.
+            Ok(Outcome::Arranged(what, Err(fault))) if self.ledger.job.as_ref().is_some_and(|job| job.way_back.is_some()) => {
+                let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
+                tracing::warn!(job, error = %fault, "job {job}: {what} failed and is left out on the way back: {fault}");
+                self.commit(|ledger| ledger.arranged(what)).ok();
+            }
             Ok(
                 Outcome::Prepared(Err(fault))
                 | Outcome::Labelled(Err(fault))
-                | Outcome::Arranged(Err(fault))
+                | Outcome::Arranged(_, Err(fault))
                 | Outcome::ImagePulled(_, Err(fault))
                 | Outcome::HooksDeleted(Err(fault))
                 | Outcome::VolumesRetained(Err(fault))
@@ -192,7 +196,9 @@ impl Agent {
                 let now = self.now();
                 self.commit(|ledger| ledger.pods_deleted(pods.into_iter().map(|(_, _, uid)| uid), now)).ok();
             }
-            Ok(Outcome::Arranged(Ok(what))) => {
+            // Another one is there by now: it is looked at again.
+            Ok(Outcome::Arranged(_, Ok(false))) => {}
+            Ok(Outcome::Arranged(what, Ok(true))) => {
                 self.commit(|ledger| ledger.arranged(what)).ok();
             }
             Ok(Outcome::Labelled(Ok(()))) => {

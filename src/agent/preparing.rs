@@ -62,7 +62,13 @@ impl Agent {
                 && deployed.settings.as_ref().map(version) == Some(version(&job.settings))
                 && deployed.ownership.root == job.settings.release_name()
         };
-        let adopted = self.ledger.deployed.as_ref().filter(same).map(|deployed| deployed.values.clone());
+        let adopted = self
+            .ledger
+            .deployed
+            .as_ref()
+            .filter(same)
+            .and_then(|deployed| deployed.adopted.as_ref())
+            .map(|adopted| adopted.given.clone());
         let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
         self.act(async move {
@@ -76,7 +82,7 @@ impl Agent {
             let prepared = async {
                 let mut prepared = helm::prepare(&paths, &helm, &job, &chart, machine, &version).await?;
                 if let Some(values) = adopted {
-                    prepared.aside = Some(helm::put_aside(&paths, &prepared.chart_file, &values).await?);
+                    prepared.aside = Some(helm::put_aside(&prepared.chart_file, &values).await?);
                 }
                 Ok(Box::new(prepared))
             };

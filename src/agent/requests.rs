@@ -555,6 +555,7 @@ impl Agent {
         let machine = old.map_or_else(release::any_machine, |deployed| deployed.machine.clone());
         let Ok(new) = values::values(settings, &machine) else { return Vec::new() };
         match old {
+            Some(deployed) if deployed.adopted.is_some() => adoption::masked(deployed.values.diff(&new), settings),
             Some(deployed) => deployed.values.diff(&new),
             None => {
                 let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };

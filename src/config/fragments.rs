@@ -305,6 +305,10 @@ fn syntax_problem(error: &toml::de::Error, path: &Path, text: &str, lines: &Line
     if error.message() == "duplicate key"
         && let Some(span) = span
     {
+        // A line of a text over several lines may look like a header, and be anything.
+        if text[..span.start].contains("\"\"\"") || text[..span.start].contains("'''") {
+            return twice(path, (line, column), String::new(), None);
+        }
         let headers = || text.lines().enumerate().take(line).filter(|(_, text)| text.trim_start().starts_with('['));
         let header = headers().last().map(|(at, text)| (at + 1, text.split('#').next().unwrap_or_default().trim()));
         let name = |header: &str| header.trim_matches(['[', ']', ' ']).to_owned();

@@ -32,7 +32,10 @@ pub(super) fn is_registry(text: &str) -> bool {
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     let of_a_path = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     is_host(name)
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        && port.is_none_or(|port| {
+            // A sign is no digit.
+            port.chars().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
         && path.is_none_or(|path| path.split('/').all(|part| !part.is_empty() && part.chars().all(of_a_path)))
 }
 

@@ -53,8 +53,8 @@ pub fn load(directories: &Directories) -> Result<Option<Settings>, ConfigError> 
     validate(&fragments)
 }
 
-/// As [`load`]; credentials that the charts would mangle are no error: whoever takes the
-/// settings decides by [`Settings::mangled`].
+/// As [`load`]; what a platform may be deployed with all the same is no error: whoever takes
+/// the settings decides by [`Settings::tolerated`].
 ///
 /// # Errors
 ///

@@ -43,7 +43,7 @@ pub const GROUPS: &[Group] = &[
     Group { tables: &["storage"], intro: "What provides volumes." },
     Group {
         tables: &["resources"],
-        intro: "How 70 % of the memory is shared out. What counts is each number's share of the sum of the three. The amounts are \
+        intro: "How 70 % of the memory is shared out. The three are 100 together. The amounts are \
                 computed when the platform is deployed and stay until it is deployed again.",
     },
     Group { tables: &["smtp"], intro: "Mail that the platform sends; none without a host." },

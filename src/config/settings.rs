@@ -44,10 +44,10 @@ pub struct Settings {
     /// What is allowed but worth a sentence.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// Credentials that the charts would mangle: only a platform that somebody deployed
-    /// with them is kept so. Sentences without the credentials.
+    /// What is wrong for a new platform, and kept where a platform is deployed so: by key, or
+    /// by table, a sentence without the value.
     #[serde(default)]
-    pub mangled: Vec<String>,
+    pub tolerated: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -265,6 +265,19 @@ impl Settings {
     #[must_use]
     pub fn jobs_namespace(&self) -> Option<String> {
         self.has_key("namespaces.jobs").then(|| self.namespace("jobs"))
+    }
+
+    /// What of [`Settings::tolerated`] is not deployed so by these other settings.
+    #[must_use]
+    pub fn not_tolerated(&self, deployed: Option<&Self>) -> Vec<String> {
+        let same = |of: &String| {
+            deployed.is_some_and(|deployed| {
+                let below = format!("{of}.");
+                let keys = || keys::KEYS.iter().map(|key| key.path).filter(|key| key == of || key.starts_with(&below));
+                keys().all(|key| self.values.get(key) == deployed.values.get(key))
+            })
+        };
+        self.tolerated.iter().filter(|(of, _)| !same(of)).map(|(_, sentence)| sentence.clone()).collect()
     }
 
     /// What makes this platform this one.

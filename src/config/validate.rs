@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::credentials::{Guard, meant, of_file, read_password};
 use super::error::{ConfigError, Problem};
 use super::fragments::{Fragments, Origin, Raw, nearest_key};
+use super::host::is_host;
 use super::keys::{self, Kind};
 use super::settings::{Settings, Value, looks_secret};
 use super::show::Source;
@@ -27,8 +28,9 @@ pub fn validate(fragments: &Fragments) -> Result<Option<Settings>, ConfigError> 
     Ok(check(fragments, false)?.map(|checked| checked.settings))
 }
 
-/// As [`validate`]; credentials that the charts would mangle are no error but stand in
-/// [`Settings::mangled`], for a platform that somebody deployed with them.
+/// As [`validate`]; what a platform may be deployed with all the same (credentials that the
+/// charts mangle, shares that are not 100, a domain in capitals) is no error but stands in
+/// [`Settings::tolerated`].
 ///
 /// # Errors
 ///
@@ -46,7 +48,7 @@ pub(super) struct Checked {
 /// As [`validate`], and keeps where passwords came from.
 pub(super) fn check(fragments: &Fragments, lenient: bool) -> Result<Option<Checked>, ConfigError> {
     let mut check =
-        Checker { fragments, problems: Vec::new(), warnings: Vec::new(), mangled: Vec::new(), passwords: BTreeMap::new() };
+        Checker { fragments, problems: Vec::new(), warnings: Vec::new(), tolerable: Vec::new(), passwords: BTreeMap::new() };
     let mut settings = check.typed_values();
     check.unknown_keys();
     if check.problems.is_empty() && fragments.has_table("platform") {
@@ -55,7 +57,7 @@ pub(super) fn check(fragments: &Fragments, lenient: bool) -> Result<Option<Check
     }
     let mut problems = check.problems;
     if !lenient {
-        problems.append(&mut check.mangled);
+        problems.extend(check.tolerable.drain(..).map(|(_, problem)| problem));
     }
     if !problems.is_empty() {
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -66,7 +68,7 @@ pub(super) fn check(fragments: &Fragments, lenient: bool) -> Result<Option<Check
     }
     settings.warnings = warnings(fragments, &settings);
     settings.warnings.append(&mut check.warnings);
-    settings.mangled = check.mangled.iter().map(ToString::to_string).collect();
+    settings.tolerated = check.tolerable.iter().map(|(of, problem)| (of.clone(), problem.to_string())).collect();
     Ok(Some(Checked { settings, passwords: check.passwords }))
 }
 
@@ -100,12 +102,21 @@ fn warnings(fragments: &Fragments, settings: &Settings) -> Vec<String> {
     warnings
 }
 
+/// Can a platform be deployed with it all the same?
+fn is_tolerable(kind: Kind, text: &str) -> bool {
+    match kind {
+        Kind::Credential => !text.contains(char::is_control),
+        Kind::Domain => is_host(text),
+        _ => false,
+    }
+}
+
 struct Checker<'f> {
     fragments: &'f Fragments,
     problems: Vec<Problem>,
     warnings: Vec<String>,
-    /// Credentials that the charts would mangle, and nothing else is wrong with.
-    mangled: Vec<Problem>,
+    /// What is an error for a new platform alone, by key or table.
+    tolerable: Vec<(String, Problem)>,
     passwords: BTreeMap<&'static str, Source>,
 }
 
@@ -145,10 +156,10 @@ impl Checker<'_> {
                     }
                     Err(message) => {
                         match &entry.raw {
-                            // A person decides whether a platform that runs with it is kept.
-                            Raw::String(text) if key.kind == Kind::Credential && !text.contains(char::is_control) => {
+                            // A platform that runs with it is kept so.
+                            Raw::String(text) if is_tolerable(key.kind, text) => {
                                 let problem = self.problem_of(key.path, message, None);
-                                self.mangled.push(problem);
+                                self.tolerable.push((key.path.to_owned(), problem));
                                 values.insert(key.path.to_owned(), Value::Text(text.clone()));
                             }
                             _ => self.problem(key.path, message, None),
@@ -171,7 +182,7 @@ impl Checker<'_> {
                 Err(message) => self.problem(key, message, None),
             }
         }
-        Settings { values, extra, warnings: Vec::new(), mangled: Vec::new() }
+        Settings { values, extra, warnings: Vec::new(), tolerated: BTreeMap::new() }
     }
 
     fn unknown_keys(&mut self) {
@@ -225,7 +236,7 @@ impl Checker<'_> {
                     Ok(text) => {
                         if let Err(message) = check_credential(&text) {
                             let problem = self.problem_of(&file_key, format!("{}: {message}", file.display()), None);
-                            self.mangled.push(problem);
+                            self.tolerable.push((key.path.to_owned(), problem));
                         }
                         settings.values.insert(key.path.to_owned(), Value::Text(text));
                     }
@@ -255,7 +266,7 @@ impl Checker<'_> {
                     continue;
                 }
                 if let Err(message) = check_credential(&text) {
-                    self.mangled.push(of_file(file, (message, None)));
+                    self.tolerable.push((key.path.to_owned(), of_file(file, (message, None))));
                 }
                 settings.values.insert(key.path.to_owned(), Value::Text(text));
                 let (said, source) = match credential.guard {
@@ -413,11 +424,9 @@ impl Checker<'_> {
         let last = keys.iter().rfind(|key| self.fragments.is_set(key));
         if let Some(last) = last.filter(|_| sum != 100) {
             let shares: Vec<String> = keys.iter().map(|key| format!("{} = {}", key, settings.integer(key))).collect();
-            self.problem(
-                last,
-                format!("the shares {} are {sum} together, expected 100", shares.join(", ")),
-                Some("a key that is not set has its default".into()),
-            );
+            let message = format!("the shares {} are {sum} together, expected 100", shares.join(", "));
+            let problem = self.problem_of(last, message, Some("a key that is not set has its default".into()));
+            self.tolerable.push(("resources".into(), problem));
         }
     }
 

@@ -79,6 +79,12 @@ pub struct UnsupportedVersion {
     pub supported: Vec<String>,
 }
 
+/// Is there a row for this path in any release?
+#[must_use]
+pub fn is_known(path: &str) -> bool {
+    TABLE.value.iter().any(|row| row.path == path)
+}
+
 /// Does this value decide which platform it is: where its data lies, and in which
 /// namespaces it runs?
 #[must_use]

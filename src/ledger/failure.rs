@@ -46,6 +46,8 @@ pub enum Cause {
     Api,
     /// The step was lost with a reboot or a kill.
     Interrupted,
+    /// Something of the cluster around the releases stands in the way.
+    Surroundings,
     /// The registry did not give the chart or an image.
     Registry,
     /// Images the container runtime does not have, and there is no registry to pull from.

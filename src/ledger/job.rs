@@ -291,6 +291,9 @@ pub struct FinishedJob {
 }
 
 impl Job {
+    /// How the agent's own descriptions begin.
+    pub const DESCRIPTION: &'static str = "kaapana-agent job ";
+
     /// Since when its deadline counts: bringing things in hand takes no time from it.
     #[must_use]
     pub fn deadline_since(&self) -> Timestamp {
@@ -301,7 +304,7 @@ impl Job {
     #[must_use]
     pub fn description(&self) -> String {
         let way = self.way_back.as_ref().map(|way| format!(", way back {}", way.attempts)).unwrap_or_default();
-        format!("kaapana-agent job {} of {}{way}", self.id, self.created)
+        format!("{}{} of {}{way}", Self::DESCRIPTION, self.id, self.created)
     }
 
     /// Has it touched anything that runs?

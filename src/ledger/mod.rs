@@ -54,6 +54,21 @@ impl Desired {
     }
 }
 
+/// What was taken over from somebody else. Holds secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// The values that the configuration yielded then: only another one is to change it.
+    pub wanted: Values,
+    /// What was given to Helm, as it was: the way back.
+    pub given: serde_json::Value,
+}
+
+impl std::fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Adopted").finish_non_exhaustive()
+    }
+}
+
 /// What is installed, or was about to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deployed {
@@ -78,10 +93,9 @@ pub struct Deployed {
     pub chart_file: PathBuf,
     /// The values, as they were given to Helm.
     pub values: Values,
-    /// Somebody else deployed it, and it was taken over as it is: the values that its
-    /// configuration yielded then, since only another configuration is to change it.
+    /// Somebody else deployed it, and it was taken over as it is.
     #[serde(default)]
-    pub adopted: Option<Values>,
+    pub adopted: Option<Adopted>,
     /// What was taken from the machine.
     pub machine: Machine,
     /// Kinds in the rendered manifest.
@@ -121,7 +135,7 @@ impl Deployed {
     /// What is given to Helm changes when these values are not those.
     #[must_use]
     pub fn reference(&self) -> &Values {
-        self.adopted.as_ref().unwrap_or(&self.values)
+        self.adopted.as_ref().map_or(&self.values, |adopted| &adopted.wanted)
     }
 }
 
@@ -171,9 +185,9 @@ pub struct Ledger {
     /// Jobs of the hooks of what was taken down.
     #[serde(default)]
     pub hooks: BTreeSet<ObjectId>,
-    /// The platform was deployed by somebody else first.
+    /// The name that the cluster's DNS was told to resolve to the platform.
     #[serde(default)]
-    pub adopted: bool,
+    pub resolved: Option<String>,
     /// The identity of the last installation, also after an undeploy.
     pub identity: Option<Identity>,
     /// File systems of the data directories, by path, recorded at the first good deployment.
@@ -202,7 +216,7 @@ impl Default for Ledger {
             unfinished: Vec::new(),
             leftovers: BTreeSet::new(),
             hooks: BTreeSet::new(),
-            adopted: false,
+            resolved: None,
             identity: None,
             disks: BTreeMap::new(),
             failure: None,

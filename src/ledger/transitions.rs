@@ -152,7 +152,6 @@ impl Ledger {
             self.oidc_client_secret = Some(secret.clone());
         }
         self.desired = Desired::Deployed;
-        self.adopted = true;
         self.failure = None;
         self.deployed = Some(deployed);
     }
@@ -161,6 +160,7 @@ impl Ledger {
     /// over without one.
     pub fn prepared(&mut self, prepared: Prepared) {
         if let (Some(file), Some(deployed)) = (prepared.aside.clone(), self.deployed.as_mut()) {
+            // It is a way back from here on, also when it never was wholly healthy.
             deployed.chart_file = file;
             deployed.chart_digest.clone_from(&prepared.chart_digest);
             deployed.kinds.clone_from(&prepared.kinds);
@@ -174,8 +174,10 @@ impl Ledger {
 
     /// Something around the releases was arranged.
     pub fn arranged(&mut self, what: &str) {
-        if let Some(job) = self.job.as_mut() {
-            job.arranged.insert(what.to_owned());
+        let Some(job) = self.job.as_mut() else { return };
+        job.arranged.insert(what.to_owned());
+        if what == "configure-dns" {
+            self.resolved = Some(job.settings.text("platform.domain").to_owned());
         }
     }
 
@@ -459,7 +461,7 @@ impl Ledger {
     /// What was installed is down; it stays as the way back when it was healthy once.
     fn forget_deployed(&mut self) {
         if let Some(mut deployed) = self.deployed.take()
-            && deployed.healthy
+            && (deployed.healthy || deployed.adopted.is_some())
         {
             deployed.partial = false;
             self.previous = Some(deployed);

@@ -11,10 +11,10 @@ use super::release::{any_machine, not_ours};
 use super::step::Hold;
 use super::{Inputs, preflight};
 use crate::config::derived::{Machine, memory_of_limits};
-use crate::config::settings::Settings;
+use crate::config::settings::{MASK, Settings};
 use crate::config::values::{self, ValueChange, Values};
 use crate::health::platform::Ownership;
-use crate::ledger::{Deployed, Intent};
+use crate::ledger::{Adopted, Deployed, Intent};
 use crate::state::{Condition, Release, ReleaseValues, Severity, Status};
 
 /// What can be taken over.
@@ -43,6 +43,15 @@ pub fn look(inputs: &Inputs<'_>, settings: &Settings) -> Result<Option<Adoption>
     let machine = machine_of(inputs, settings, found);
     let Ok(wanted) = values::values(settings, &machine) else { return Err(not_ours(root)) };
     let (values, differences) = compare(found, &wanted);
+    let differs = |key: &String| {
+        let of_key =
+            |path: &str| values::key_of_path(path).is_some_and(|known| known == key || known.starts_with(&format!("{key}.")));
+        differences.iter().any(|change| of_key(&change.path))
+    };
+    if let Some(hold) = not_tolerated(settings, Some(&differs)) {
+        return Err(hold);
+    }
+    let differences = masked(differences, settings);
     let text = |path: &str| value(found, path).and_then(|value| value.as_str().map(str::to_owned));
     let deployed = Deployed {
         job: 0,
@@ -55,7 +64,7 @@ pub fn look(inputs: &Inputs<'_>, settings: &Settings) -> Result<Option<Adoption>
         chart_digest: String::new(),
         chart_file: std::path::PathBuf::new(),
         values,
-        adopted: Some(wanted),
+        adopted: Some(Adopted { wanted, given: found.raw.clone() }),
         machine,
         kinds: Vec::new(),
         images: Vec::new(),
@@ -68,6 +77,30 @@ pub fn look(inputs: &Inputs<'_>, settings: &Settings) -> Result<Option<Adoption>
         at: root.made.unwrap_or(Timestamp::UNIX_EPOCH),
     };
     Ok(Some(Adoption { deployed, differences }))
+}
+
+/// What is wrong for a new platform, unless somebody deployed the same: `differs` tells.
+#[must_use]
+pub fn not_tolerated(settings: &Settings, differs: Option<&dyn Fn(&String) -> bool>) -> Option<Hold> {
+    let wrong = settings.tolerated.iter().filter(|(key, _)| differs.is_none_or(|differs| differs(key)));
+    let wrong: Vec<&str> = wrong.map(|(_, sentence)| sentence.as_str()).collect();
+    (!wrong.is_empty()).then(|| {
+        Hold::new("ConfigNotDeployable", wrong.join("; "), "mend it; only a platform that is deployed so already is kept so")
+    })
+}
+
+/// Values that no key tells anything of may be anybody's secret: they are named, not shown.
+#[must_use]
+pub fn masked(differences: Vec<ValueChange>, settings: &Settings) -> Vec<ValueChange> {
+    let mask = |change: ValueChange| {
+        let known = values::is_known(&change.path) || settings.extra().contains_key(&change.path);
+        if known {
+            return change;
+        }
+        let hide = |value: Option<String>| value.map(|_| MASK.to_owned());
+        ValueChange { old: hide(change.old), new: hide(change.new), ..change }
+    };
+    differences.into_iter().map(mask).collect()
 }
 
 /// What forbids to take it over now: a disk that is not as it should be would be recorded.
@@ -155,7 +188,8 @@ fn compare(found: &ReleaseValues, wanted: &Values) -> (Values, Vec<ValueChange>)
 
 /// Is it the same to the charts? Numbers and words in quotes are; unset is empty or false;
 /// and the word "false" is true to a template.
-fn same(old: Option<&Json>, new: Option<&Json>) -> bool {
+#[must_use]
+pub fn same(old: Option<&Json>, new: Option<&Json>) -> bool {
     let empty = |value: Option<&Json>| match value {
         None | Some(Json::Null | Json::Bool(false)) => true,
         Some(Json::String(text)) => text.is_empty(),
@@ -224,6 +258,7 @@ mod tests {
     fn only_what_differs_is_kept_as_it_is() {
         let of = |value: Json| Values::of_nested(&value);
         let found = ReleaseValues {
+            raw: Json::Null,
             given: of(json!({"global": {"http_port": 80, "smtp_host": "old", "extra": "x"}})),
             defaults: of(json!({"global": {"dicom_port": "11112", "extra": "y"}})),
         };

@@ -37,8 +37,9 @@ pub(super) fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
     let most = inputs.ledger.settings.as_ref().map_or(0, |settings| settings.integer("agent.retries"));
     let gone = match &failure.cause {
         Cause::Configuration | Cause::Platform | Cause::Canceled => return Retry::Never,
-        Cause::Registry | Cause::Images => {
-            // Neither registry nor image store is watched: ask again, ever more rarely.
+        Cause::Registry | Cause::Images | Cause::Surroundings => {
+            // Neither registry nor image store is watched, and what stands in the way is
+            // looked at only with a chart: ask again, ever more rarely.
             let minutes = 1_i64 << failure.attempts.clamp(1, 6).saturating_sub(1);
             let at = failure.at + SignedDuration::from_mins(minutes);
             return if inputs.now >= at { Retry::Now } else { Retry::At(at) };
@@ -122,6 +123,7 @@ fn what_helps(inputs: &Inputs<'_>, failure: &Failure) -> String {
         Cause::Images => format!(
             "import them with microk8s images import FILE.tar, or set deployment.offline = false; the agent looks again, or {by_hand}"
         ),
+        Cause::Surroundings => format!("mend what stands in the way; the agent looks again, or {by_hand}"),
         Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),
         Cause::Leftovers => format!("the agent goes on when they are gone; or {by_hand}"),
         Cause::Platform if failure.kind == JobKind::Undeploy && failure.reason == "HelmFailed" => {
@@ -171,7 +173,7 @@ pub(super) fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Opt
     }
     let passing = match retry(inputs, failure) {
         Retry::Now | Retry::Never => false,
-        Retry::At(_) => !matches!(failure.cause, Cause::Registry | Cause::Images),
+        Retry::At(_) => !matches!(failure.cause, Cause::Registry | Cause::Images | Cause::Surroundings),
         Retry::WhenCauseIsGone => matches!(failure.cause, Cause::Api | Cause::Leftovers),
     };
     let only_the_new = holds.iter().all(|hold| matches!(hold.reason.as_str(), "chart.available" | "FailedBefore"));

@@ -12,7 +12,7 @@ use crate::config::values::{self, UnsupportedVersion, ValueChange};
 use crate::config::window;
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
-use crate::ledger::{Deployed, Failure, Intent, JobKind};
+use crate::ledger::{Deployed, Failure, Intent, Job, JobKind};
 use crate::state::{Condition, Phase, Release};
 
 /// A machine that stands for any: for what does not depend on one.
@@ -85,7 +85,7 @@ pub fn toward_deployed(
                 Ok(Some(adoption)) => return adopt(inputs, &adoption, conditions, health),
                 Ok(None) => {}
             }
-            if let Some(hold) = mangled(inputs, settings) {
+            if let Some(hold) = adoption::not_tolerated(settings, None) {
                 return held(inputs, health, vec![hold], Phase::Blocked);
             }
             if let Some(hold) = other_identity(inputs, settings) {
@@ -96,14 +96,6 @@ pub fn toward_deployed(
         }
         Some(deployed) => converge(inputs, settings, &wanted, deployed, conditions, health),
     }
-}
-
-/// Credentials that the charts would mangle, for a platform that was never deployed with them.
-fn mangled(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
-    let wrong = !settings.mangled.is_empty() && !inputs.ledger.adopted;
-    wrong.then(|| {
-        Hold::new("CredentialsMangled", settings.mangled.join("; "), "choose others; nothing was deployed with these yet")
-    })
 }
 
 /// Somebody else deployed what is configured: it is taken over when nothing differs, and
@@ -167,7 +159,11 @@ fn converge(
     if deployed.installed
         && !deployed.healthy
         && !deployed.partial
-        && health.is_some_and(|health| health.level() <= Level::Suspended)
+        && health.is_some_and(|health| {
+            // What people installed in a platform of somebody else's may be broken for long.
+            let level = if deployed.adopted.is_some() { health.essential } else { health.level() };
+            level <= Level::Suspended && health.releases.total > 0
+        })
     {
         let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Progressing, String::new()));
         return with_pause(inputs, Plan::rest(phase, summary).steps(vec![Step::NoteRecovered]));
@@ -241,7 +237,9 @@ fn changed(settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Option<
     }
     // With the machine of the deployment, so that only the configuration counts.
     let values = values::values(settings, &deployed.machine).ok()?;
-    let changes = deployed.reference().diff(&values);
+    let mut changes = deployed.reference().diff(&values);
+    // The configuration says what is deployed: nothing is to be changed.
+    changes.retain(|change| !adoption::same(deployed.values.get(&change.path), values.get(&change.path)));
     match changes.as_slice() {
         [] => None,
         [one] => Some(format!("{} differs", one.path)),
@@ -271,14 +269,19 @@ pub fn foreign_root(inputs: &Inputs<'_>, deployed: &Deployed) -> Option<Hold> {
     }
     // While an upgrade is under way the release still is what it was before.
     let before = inputs.ledger.job.as_ref().and_then(|job| job.upgrade_from.as_ref());
-    let previous = inputs.ledger.previous.as_ref().map(|previous| &previous.description);
-    let known = [Some(&deployed.description), before, previous, deployed.replaces.as_ref()];
+    let previous = inputs.ledger.previous.as_ref();
+    // The agent's own word is nobody else's; helm's is that of any installation, and the time
+    // it was made tells it.
+    let says = |description: &String, made: Option<(Timestamp, Option<Timestamp>)>| {
+        let own = description.starts_with(Job::DESCRIPTION);
+        let same = made.is_some() && made.map(|(from, _)| from) == root.made;
+        *description == root.description && (own || same)
+    };
+    let known = [Some(&deployed.description), before, deployed.replaces.as_ref()];
+    let is_known = known.into_iter().flatten().any(|description| says(description, deployed.made))
+        || previous.is_some_and(|previous| says(&previous.description, previous.made));
     let ours = match (root.status.as_str(), deployed.made, root.made) {
-        // Helm's own words are those of any installation.
-        ("deployed", Some((from, _)), Some(made)) if deployed.adopted.is_some() => {
-            made == from && known.contains(&Some(&root.description))
-        }
-        ("deployed", ..) => known.contains(&Some(&root.description)),
+        ("deployed", ..) => is_known,
         // Helm says its own then; when it was made tells it from another's.
         (_, Some((from, until)), Some(made)) => slack(made) >= from && until.is_none_or(|until| made <= slack(until)),
         _ => true,
@@ -303,7 +306,7 @@ pub fn refusal(inputs: &Inputs<'_>, settings: &Settings, accept_identity_change:
     let foreign = match &inputs.ledger.deployed {
         None => match adoption::look(inputs, settings) {
             Err(hold) => Some(hold),
-            Ok(adoption) => adoption.as_ref().map(adoption::hold).or_else(|| mangled(inputs, settings)),
+            Ok(adoption) => adoption.as_ref().map(adoption::hold).or_else(|| adoption::not_tolerated(settings, None)),
         },
         Some(deployed) => foreign_root(inputs, deployed),
     };

@@ -110,6 +110,8 @@ pub enum Step {
     ConfigureDns {
         /// The whole Corefile.
         corefile: String,
+        /// The version of the ConfigMap it was made of: what somebody changed meanwhile stays.
+        version: String,
     },
     /// Remove `kube-public/local-registry-hosting`, which the chart brings.
     RemoveRegistryHosting {

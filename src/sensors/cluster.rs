@@ -336,8 +336,9 @@ fn reduce_dns(map: &core::ConfigMap) -> Option<Reduced> {
     let key = key(&map.metadata);
     let corefile = map.data.as_ref()?.get("Corefile")?.clone();
     let annotations = map.metadata.annotations.as_ref();
+    let version = map.metadata.resource_version.clone().unwrap_or_default();
     let restart_due = annotations.is_some_and(|all| all.contains_key(RESTART_DUE));
-    (key.0 == "kube-system").then(|| Reduced::Dns(key, Arc::new(Dns { corefile, restart_due })))
+    (key.0 == "kube-system").then(|| Reduced::Dns(key, Arc::new(Dns { corefile, version, restart_due })))
 }
 
 fn reduce_registry_hosting(map: &core::ConfigMap) -> Option<Reduced> {

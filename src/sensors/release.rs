@@ -144,8 +144,13 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
     let entries = manifest_entries(&stored.manifest);
     let release_name = global("release_name");
     let of = |values: &Option<Json>| values.as_ref().map(Values::of_nested).unwrap_or_default();
-    let values = (release_name.as_deref() == Some(stored.name.as_str()))
-        .then(|| Arc::new(ReleaseValues { given: of(&stored.config), defaults: of(&stored.chart.values) }));
+    let values = (release_name.as_deref() == Some(stored.name.as_str())).then(|| {
+        Arc::new(ReleaseValues {
+            raw: stored.config.clone().unwrap_or_default(),
+            given: of(&stored.config),
+            defaults: of(&stored.chart.values),
+        })
+    });
     Ok(Release {
         values,
         global_release_name: release_name,

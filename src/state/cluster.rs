@@ -107,7 +107,9 @@ impl Release {
 /// The values of a release. They hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseValues {
-    /// What was given to Helm.
+    /// What was given to Helm, as it is.
+    pub raw: serde_json::Value,
+    /// The same, by path.
     pub given: Values,
     /// What the chart says where nothing was given.
     pub defaults: Values,
@@ -176,6 +178,8 @@ pub struct Volume {
 pub struct Dns {
     /// The Corefile.
     pub corefile: String,
+    /// `resourceVersion` of its ConfigMap.
+    pub version: String,
     /// It was changed and CoreDNS was not restarted since.
     pub restart_due: bool,
 }

@@ -100,7 +100,13 @@ fn another_one_when_a_person_says_so(node: &Node) {
     // An edit that changes no value changes nothing.
     node.ok("systemctl restart kaapana-agent");
     node.wait("looked again", MOMENT, |p| p.phase == Phase::Healthy && p.health.is_some());
+    // A configuration that says what is deployed changes nothing either.
+    node.configure(&config(""));
+    let published =
+        node.wait("nothing differs", MOMENT, |p| p.generation == 2 && p.holds.is_empty() && p.phase == Phase::Healthy);
+    assert!(published.history.is_empty() && published.job.is_none());
     assert_eq!((node.helm_calls("install"), node.helm_calls("uninstall")), (1, 0));
+    assert_eq!(node.ok(UIDS), before, "no pod was touched");
 }
 
 fn it_is_the_way_back(node: &Node) {
