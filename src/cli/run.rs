@@ -383,10 +383,16 @@ fn warn(warnings: &[String]) {
 
 fn check(which: &Which) -> u8 {
     let (name, read) = fragments(which);
-    told(&name, read.and_then(|fragments| config::validate(&fragments)), |settings| {
+    let leniently = read.as_ref().ok().and_then(|fragments| config::validate_leniently(fragments).ok().flatten());
+    let tolerated = leniently.is_some_and(|settings| !settings.tolerated.is_empty());
+    let code = told(&name, read.and_then(|fragments| config::validate(&fragments)), |settings| {
         warn(&settings.warnings);
         eprintln!("{name}: valid, {} {}", settings.release_name(), settings.text("platform.version"));
-    })
+    });
+    if tolerated {
+        eprintln!("A new platform is not deployed so; one that is deployed so already is kept.");
+    }
+    code
 }
 
 fn show(which: &Which, origin: bool) -> u8 {
