@@ -127,7 +127,7 @@ fn a_whole_fragment_is_installed_for_its_owner_alone_and_never_over_another() {
 #[test]
 fn nothing_is_installed_that_is_not_whole_or_not_valid() {
     for (name, why) in [
-        ("0.2-deploy_platform.sh", "not carried over: DOMAIN (platform.domain), line 75: is set in the function ask_domain only"),
+        ("0.2-deploy_platform.sh", "not carried over: DOMAIN (platform.domain), line 83: is set in the function ask_domain only"),
         ("0.4-deploy_platform.sh", "not carried over: SLOW_DATA_DIR (data.slow_dir), line 19"),
         ("0.5-deploy_platform.sh", "not carried over: SMTP_PORT (smtp.port), line 30"),
         ("0.5-deploy_platform.sh", "not read: line 38 reads ./site.env, which is not followed"),

@@ -218,7 +218,10 @@ pub fn import(name: &str, bytes: &[u8]) -> Result<Import, ImportError> {
     work.check(name);
     work.head(name);
     work.advise(&resolved);
-    let missing = |path: &str| work.import.problems.iter().any(|problem| problem.key == path);
+    let missing = |path: &str| {
+        let unmapped = work.import.unmapped.iter().any(|one| one.key == Some(path));
+        unmapped || work.import.problems.iter().any(|problem| problem.key == path)
+    };
     if script.runs_commands && ["platform.version", "platform.domain", "registry.url"].into_iter().any(missing) {
         let said = "what the script asked for, or was told by options such as --domain and --chart, does not stand in it";
         work.import.advice.insert(0, said.into());

@@ -52,8 +52,8 @@ fn which_assignment_counts() {
         ("DOMAIN=a.b\nfor x in y; do DOMAIN=c.d; done\n", "a.b"),
         ("DOMAIN=a.b\nf() { DOMAIN=c.d; }\n", "a.b"),
         ("DOMAIN=a.b\ncat <<E\nDOMAIN=c.d\nE\n", "a.b"),
-        ("DOMAIN=a.b\nDOMAIN=c.d x\n", "a.b"),
-        ("DOMAIN=a.b\nDOMAIN=c.d &\n", "a.b"),
+        ("set -e\nDOMAIN=a.b\nDOMAIN=c.d x\n", "a.b"),
+        ("set -e\nDOMAIN=a.b\nDOMAIN=c.d &\n", "a.b"),
         ("DOMAIN=a.b\nwhile [ $# -gt 0 ]; do DOMAIN=$2; done\n", "a.b"),
         // A helper function changes nothing about where the settings stand.
         ("f() { :; }\nDOMAIN=a.b\n", "a.b"),
