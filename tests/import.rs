@@ -18,7 +18,11 @@ const FIXTURES: &[(&str, bool)] = &[
     ("0.4-deploy_platform.sh", false),
     ("0.5-deploy_platform.sh", false),
     ("0.6-kaapanactl.sh", false),
+    // Helper functions above the settings, a case, a file that is read, and what is set twice.
+    ("helpers-deploy_platform.sh", false),
     ("site.env", true),
+    // Characters of the shell, and blanks around the sign.
+    ("mistakes.env", false),
 ];
 
 fn fixture(name: &str) -> PathBuf {
@@ -100,7 +104,8 @@ fn a_whole_fragment_is_installed_for_its_owner_alone_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
     let said = write(folder.path(), &fixture("site.env"));
     assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
-    assert!(said.err.contains("kaapanactl plan"), "{}", said.err);
+    // It is not the directory of the agent that runs here.
+    assert!(said.err.contains("(mode 0600)\n") && !said.err.contains("The agent reads it by itself"), "{}", said.err);
     assert_eq!(names(folder.path()), ["10-imported.toml"]);
     let file = folder.path().join("10-imported.toml");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
@@ -122,9 +127,11 @@ fn a_whole_fragment_is_installed_for_its_owner_alone_and_never_over_another() {
 #[test]
 fn nothing_is_installed_that_is_not_whole_or_not_valid() {
     for (name, why) in [
-        ("0.2-deploy_platform.sh", "platform.domain: is required and not set"),
+        ("0.2-deploy_platform.sh", "not carried over: DOMAIN (platform.domain), line 83: is set in the function ask_domain only"),
         ("0.4-deploy_platform.sh", "not carried over: SLOW_DATA_DIR (data.slow_dir), line 19"),
         ("0.5-deploy_platform.sh", "not carried over: SMTP_PORT (smtp.port), line 30"),
+        ("0.5-deploy_platform.sh", "not read: line 38 reads ./site.env, which is not followed"),
+        ("mistakes.env", "not carried over: GRAFANA_PASSWORD (credentials.grafana.password), line 6"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let said = write(folder.path(), &fixture(name));
@@ -145,6 +152,21 @@ fn the_fragments_that_are_there_count() {
     let said = write(folder.path(), &fixture("0.2-deploy_platform.sh"));
     assert_eq!(said.code, 0, "{}", said.err);
     std::fs::remove_file(folder.path().join("10-imported.toml")).unwrap();
+    // A password that is set to nothing is not set; a file of it says it.
+    let script = folder.path().join("script");
+    let text = std::fs::read_to_string(fixture("site.env")).unwrap();
+    std::fs::write(&script, text.replace("Planted-grafana.1", "$(cat /root/pw)")).unwrap();
+    std::fs::write(&site, "[credentials.grafana]\npassword = \"\"\n").unwrap();
+    assert_eq!(write(folder.path(), &script).code, 1);
+    let password = folder.path().join("pw");
+    std::fs::write(&password, "Planted-grafana.1\n").unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&site, format!("[credentials.grafana]\npassword_file = \"{}\"\n", password.display())).unwrap();
+    let said = write(folder.path(), &script);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for file in ["10-imported.toml", "script", "pw"] {
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+    }
     // What does not go together is told, with the file it stands in.
     std::fs::write(&site, "[data]\nslow_dir = \"/data/fast/slow\"\n").unwrap();
     let said = write(folder.path(), &fixture("site.env"));
@@ -179,6 +201,27 @@ fn half_a_fragment_is_a_failure() {
     let output = command.arg("import").arg(fixture("site.env")).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written as a whole"));
+}
+
+#[test]
+fn a_file_of_passwords_that_others_can_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.toml");
+    for (mode, text, told) in [
+        (0o644, "SMTP_PASSWORD=Planted1\n", true),
+        (0o644, "http_proxy=http://u:planted@p:1\n", true),
+        (0o600, "SMTP_PASSWORD=Planted1\n", false),
+        (0o644, "SMTP_HOST=a.b\n", false),
+    ] {
+        let script = folder.path().join("script");
+        std::fs::write(&script, text).unwrap();
+        let out = std::fs::File::create(&path).unwrap();
+        out.set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kaapanactl"));
+        let output = command.arg("import").arg(&script).stdout(out).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(err.contains("open to others (mode 0644): chmod 0600 it"), told, "{mode:o} {text} {err}");
+    }
 }
 
 #[test]

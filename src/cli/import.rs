@@ -10,7 +10,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::exit;
 use crate::config::fragments::MAX_FILE_BYTES;
 use crate::config::import::{FILE_NAME, Import, import, report};
-use crate::config::{ConfigError, Directories, Fragments, validate};
+use crate::config::{ConfigError, Directories, Fragments, keys, validate};
 
 /// Runs the command and returns the exit status.
 #[must_use]
@@ -44,7 +44,22 @@ pub fn run(file: &Path, write: bool, directory: Option<&Path>) -> u8 {
         eprintln!("kaapanactl: the fragment could not be written as a whole: {error}");
         return exit::FAILED;
     }
+    if imported.holds_passwords {
+        warn_about_mode();
+    }
     if imported.is_complete() { exit::DONE } else { exit::FAILED }
+}
+
+/// A shell makes the file of a redirection readable for everybody.
+fn warn_about_mode() {
+    let Ok(stat) = rustix::fs::fstat(io::stdout()) else { return };
+    let mode = stat.st_mode & 0o777;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && mode & 0o077 != 0 {
+        eprintln!(
+            "The fragment holds passwords, and the file it was written to is open to others (mode {mode:04o}): chmod 0600 it, \
+             and say umask 077 before"
+        );
+    }
 }
 
 /// At most a byte more than is read anyway.
@@ -56,7 +71,9 @@ fn read_some(from: impl io::Read) -> io::Result<Vec<u8>> {
 
 /// The agent acts on what is installed, so nothing is that is not whole and valid.
 fn install(imported: &Import, directory: Option<&Path>) -> u8 {
-    let directories = directory.map_or_else(|| Directories::below(Path::new("/")), Directories::only);
+    let own = Directories::below(Path::new("/"));
+    let is_own = directory.is_none_or(|directory| own.paths.iter().any(|path| path == directory));
+    let directories = directory.map_or(own, Directories::only);
     let target = directories.paths.last().cloned().unwrap_or_default().join(FILE_NAME);
     if imported.mapped.is_empty() {
         eprintln!("nothing was written: there is nothing to write");
@@ -69,12 +86,19 @@ fn install(imported: &Import, directory: Option<&Path>) -> u8 {
         return exit::FAILED;
     }
     match write_new(&target, &imported.fragment) {
-        Ok(()) => {
-            eprintln!(
-                "wrote {} (mode 0600)\nThe agent reads it by itself a few seconds after the last write, and deploys when nothing holds it.\n\
-                 See what it does or would do: kaapanactl plan. Hold it: kaapanactl pause REASON",
-                target.display()
-            );
+        Ok(synced) => {
+            eprintln!("wrote {} (mode 0600)", target.display());
+            if let Err(error) = synced {
+                eprintln!("It is in place, but the directory could not be synced, so a power cut may undo it: {error}");
+            }
+            if is_own {
+                eprintln!(
+                    "The agent reads it by itself a few seconds after the last write, and deploys when nothing holds it.\n\
+                     See what it does or would do: kaapanactl plan. Hold it: kaapanactl pause REASON"
+                );
+            } else {
+                eprintln!("The agent acts on it only when this is one of its directories");
+            }
             exit::DONE
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -102,21 +126,29 @@ fn fits(imported: &Import, directories: &Directories, target: &Path) -> Result<(
     }
     let told = |error: ConfigError| error.problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let fragments = Fragments::read_with(directories, Some((FILE_NAME, &imported.fragment))).map_err(told)?;
-    // What another fragment says needs not come from the script.
-    let missing: Vec<String> = imported
+    // What another fragment or a credential says needs not come from the script.
+    let said = |key: &str| {
+        let credential = directories.credentials.files.as_ref().map(|folder| folder.join(key));
+        fragments.is_set(key)
+            || fragments.is_set(&format!("{key}_file"))
+            || (keys::find(key).is_some_and(|key| key.secret) && credential.is_some_and(|file| file.is_file()))
+    };
+    let not_read = imported.unread.iter().map(|one| format!("not read: {one}"));
+    let missing = imported
         .unmapped
         .iter()
-        .filter(|one| one.key.is_none_or(|key| !fragments.entries.contains_key(key)))
-        .map(|one| format!("not carried over: {}", report::unmapped(one)))
-        .collect();
+        .filter(|one| one.key.is_none_or(|key| !said(key)))
+        .map(|one| format!("not carried over: {}", report::unmapped(one)));
+    let missing: Vec<String> = not_read.chain(missing).collect();
     if !missing.is_empty() {
         return Err(missing);
     }
     validate(&fragments).map(|_| ()).map_err(told)
 }
 
-/// Writes a file that is whole when it gets its name, and never over another one.
-fn write_new(target: &Path, text: &str) -> io::Result<()> {
+/// Writes a file that is whole when it gets its name, and never over another one. Within,
+/// whether a power cut would leave it in place.
+fn write_new(target: &Path, text: &str) -> io::Result<io::Result<()>> {
     let directory = target.parent().unwrap_or(Path::new("."));
     // A dot-file is no fragment.
     let temporary: PathBuf = directory.join(format!(".{FILE_NAME}.{}.new", std::process::id()));
@@ -128,7 +160,7 @@ fn write_new(target: &Path, text: &str) -> io::Result<()> {
         std::fs::remove_file(&temporary).ok();
     }
     written?;
-    File::open(directory)?.sync_all()
+    Ok(File::open(directory).and_then(|directory| directory.sync_all()))
 }
 
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {

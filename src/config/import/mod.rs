@@ -23,6 +23,7 @@ use self::resolve::{Resolved, Setting, Why, resolve};
 use super::error::Problem;
 use super::fragments::{Fragments, MAX_FILE_BYTES, Raw};
 use super::keys::{self, Key};
+use super::settings::has_login;
 use super::typed::{default_value, typed};
 use super::{validate, values};
 
@@ -89,8 +90,12 @@ pub struct Import {
     pub empty: Vec<String>,
     /// Why the fragment, taken by itself, is no valid configuration yet.
     pub problems: Vec<Problem>,
+    /// What was not read and may set variables, too: other files, and what stands behind an error.
+    pub unread: Vec<String>,
     /// What to think about.
     pub advice: Vec<String>,
+    /// The fragment holds passwords.
+    pub holds_passwords: bool,
 }
 
 impl std::fmt::Debug for Import {
@@ -100,22 +105,23 @@ impl std::fmt::Debug for Import {
             .field("mapped", &self.mapped)
             .field("unmapped", &self.unmapped)
             .field("problems", &self.problems)
+            .field("unread", &self.unread)
             .field("advice", &self.advice)
             .finish_non_exhaustive()
     }
 }
 
 impl Import {
-    /// Was everything carried over that a deployment needs?
+    /// Was everything read, and carried over that a deployment needs?
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !self.mapped.is_empty() && self.unmapped.is_empty() && self.problems.is_empty()
+        !self.mapped.is_empty() && self.unmapped.is_empty() && self.problems.is_empty() && self.unread.is_empty()
     }
 }
 
 /// Variables of the script that mean nothing for the agent, and why.
 const NOT_NEEDED: &[(&str, &[&str])] = &[
-    ("the agent makes one of 256 bits, once, and keeps it", &["OIDC_CLIENT_SECRET"]),
+    ("the agent makes one of 256 bits, once, and keeps it; that of a platform it takes over is kept", &["OIDC_CLIENT_SECRET"]),
     ("decided by platform.instance_uid", &["INCLUDE_REVERSE_PROXY"]),
     ("decided by deployment.dev_mode", &["KAAPANA_INIT_PASSWORD"]),
     ("decided by deployment.dev_mode and deployment.offline", &["PULL_POLICY_IMAGES", "PULL_POLICY_JOBS", "PULL_POLICY_PODS"]),
@@ -155,14 +161,11 @@ const NOT_NEEDED: &[(&str, &[&str])] = &[
 
 /// The key a variable of the script becomes.
 fn key_of(variable: &str) -> Option<&'static Key> {
-    let by_table = keys::KEYS.iter().find(|key| key.variable == Some(variable));
-    by_table.or_else(|| if variable == PLAIN_HTTP { keys::find("registry.plain_http") } else { None })
+    keys::KEYS.iter().find(|key| key.variable == Some(variable))
 }
 
-const PLAIN_HTTP: &str = "PLAIN_HTTP";
-
 fn is_known(variable: &str) -> bool {
-    variable == PLAIN_HTTP || key_of(variable).is_some()
+    key_of(variable).is_some()
 }
 
 fn not_needed(variable: &str) -> Option<&'static str> {
@@ -188,13 +191,13 @@ pub fn import(name: &str, bytes: &[u8]) -> Result<Import, ImportError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
     let script = shell::read(&text);
     let mut resolved = resolve(&script, is_known);
-    let mut work = Work::default();
+    let mut work = Work { is_script: script.runs_commands, ..Work::default() };
     if let Some(error) = &script.error {
         // What stands behind the settings is the script's own work.
         if resolved.end.is_none_or(|end| error.line() <= end) || !resolved.settings.iter().any(|one| is_known(&one.name)) {
             return Err(error.clone().into());
         }
-        work.import.advice.push(format!("{error}; what follows was not read"));
+        work.import.unread.push(format!("{error}; what follows was not read"));
     }
     for setting in &mut resolved.settings {
         let broken = |text: &resolve::Text| text.text.contains(char::REPLACEMENT_CHARACTER);
@@ -203,22 +206,31 @@ pub fn import(name: &str, bytes: &[u8]) -> Result<Import, ImportError> {
         }
     }
     work.release = release(&resolved);
+    for (line, what) in &script.unseen {
+        work.import.unread.push(format!("line {line} {what}"));
+    }
     for setting in &resolved.settings {
         work.setting(setting);
     }
+    work.scheme();
     work.unknown(&resolved, !script.runs_commands);
     work.write();
     work.check(name);
     work.head(name);
     work.advise(&resolved);
-    let missing = |path: &str| work.import.problems.iter().any(|problem| problem.key == path);
+    let missing = |path: &str| {
+        let unmapped = work.import.unmapped.iter().any(|one| one.key == Some(path));
+        unmapped || work.import.problems.iter().any(|problem| problem.key == path)
+    };
     if script.runs_commands && ["platform.version", "platform.domain", "registry.url"].into_iter().any(missing) {
         let said = "what the script asked for, or was told by options such as --domain and --chart, does not stand in it";
         work.import.advice.insert(0, said.into());
     }
-    for line in &script.reads_files {
-        work.import.advice.push(format!("line {line} reads another file, which is not followed: import that one, too"));
+    for (name, line) in &resolved.for_one_command {
+        let said = format!("{name} is set for one command only on line {line}: not taken, since it sets nothing for the others");
+        work.import.advice.push(said);
     }
+    work.import.harmless();
     Ok(work.import)
 }
 
@@ -236,7 +248,7 @@ struct Work {
     import: Import,
     release: Option<String>,
     values: BTreeMap<&'static str, Converted>,
-    plain_http: bool,
+    is_script: bool,
 }
 
 impl Work {
@@ -251,14 +263,13 @@ impl Work {
     }
 
     fn setting(&mut self, setting: &Setting) {
-        if !is_known(&setting.name) {
+        let Some(key) = key_of(&setting.name) else {
             if let Some(why) = not_needed(&setting.name) {
                 self.not_needed(setting, why);
             }
             return;
-        }
-        let key = key_of(&setting.name);
-        if let (Some(key), Some(release)) = (key, &self.release)
+        };
+        if let Some(release) = &self.release
             && let Some(releases) = values::releases_of_key(key.path)
             && !releases.contains(&release.as_str())
         {
@@ -269,7 +280,7 @@ impl Work {
         let value = match &setting.value {
             Ok(value) => value,
             Err(why) => {
-                self.unmapped(setting, key.map(|key| key.path), why.to_string());
+                self.unmapped(setting, Some(key.path), why.to_string());
                 return;
             }
         };
@@ -277,17 +288,6 @@ impl Work {
             self.import.empty.push(setting.name.clone());
             return;
         }
-        let Some(key) = key else {
-            // A version of the agent without the key asks the registry over HTTPS.
-            match value.text.trim().to_ascii_lowercase().as_str() {
-                "false" | "no" | "0" => self.not_needed(setting, "the registry is asked over HTTPS"),
-                _ => {
-                    self.plain_http = true;
-                    self.unmapped(setting, None, "the registry is asked over HTTPS only");
-                }
-            }
-            return;
-        };
         match convert(key, &value.text) {
             Ok(converted) => self.mapped(setting, key, converted, value.default),
             Err(message) => {
@@ -301,9 +301,13 @@ impl Work {
         }
     }
 
-    fn mapped(&mut self, setting: &Setting, key: &'static Key, converted: Converted, environment: bool) {
+    fn mapped(&mut self, setting: &Setting, key: &'static Key, mut converted: Converted, environment: bool) {
         let mut notes = Vec::new();
-        notes.extend(setting.function.as_ref().map(|function| format!("in the function {function}")));
+        if key.path == "deployment.gpu_support" && self.is_script && converted.raw == Raw::Bool(false) {
+            // Its default, which it overwrites by what it finds.
+            converted.raw = Raw::String("auto".into());
+            notes.push("false there, until the script has looked for a GPU".into());
+        }
         if is_default(key, &converted.raw) {
             notes.push("the default".into());
         }
@@ -312,11 +316,29 @@ impl Work {
         }
         if let Some(scheme) = &converted.scheme {
             notes.push(format!("without {scheme}://"));
-            self.plain_http |= scheme == "http";
         }
-        self.plain_http |= setting.name == PLAIN_HTTP && converted.raw == Raw::Bool(true);
         self.import.mapped.push(Mapped { key: key.path, variable: setting.name.clone(), line: setting.line, notes });
         self.values.insert(key.path, converted);
+    }
+
+    /// `http://` before the registry says what `PLAIN_HTTP` says, unless that one is set.
+    fn scheme(&mut self) {
+        let Some(key) = keys::find("registry.plain_http") else { return };
+        let is_http = self.values.get("registry.url").is_some_and(|url| url.scheme.as_deref() == Some("http"));
+        let said = self.values.contains_key(key.path) || self.import.unmapped.iter().any(|one| one.key == Some(key.path));
+        let Some(url) = self.import.mapped.iter().find(|mapped| mapped.key == "registry.url") else { return };
+        if is_http && !said {
+            let (variable, line) = (url.variable.clone(), url.line);
+            let notes = vec!["its http:// says so".to_owned()];
+            self.import.mapped.push(Mapped { key: key.path, variable, line, notes });
+            self.values.insert(key.path, Converted { raw: Raw::Bool(true), scheme: None, refused: None });
+        }
+    }
+
+    /// The keys whose values are passwords, or hold one.
+    fn passwords(&self) -> impl Iterator<Item = &'static Key> {
+        let secret = |key: &&Key| key.secret || self.text(key.path).is_some_and(has_login);
+        keys::KEYS.iter().filter(|key| self.values.contains_key(key.path)).filter(secret)
     }
 
     /// What is neither known nor known to be of no use. A script has many variables of
@@ -361,7 +383,7 @@ impl Work {
             }
             if let Some(mapped) = self.import.mapped.iter().find(|mapped| mapped.key == key.path) {
                 let notes = if mapped.notes.is_empty() { String::new() } else { format!("; {}", mapped.notes.join(", ")) };
-                writeln!(text, "# {}, line {}{notes}", mapped.variable, mapped.line).ok();
+                writeln!(text, "# {}", comment(&format!("{}, line {}{notes}", mapped.variable, mapped.line))).ok();
             }
             writeln!(text, "{last} = {}", convert::toml(&converted.raw)).ok();
         }
@@ -372,8 +394,15 @@ impl Work {
     /// What stands above the tables: where they come from, and what is missing.
     fn head(&mut self, name: &str) {
         let mut text = format!("# Made by `kaapanactl import` from {}.\n", comment(name));
-        if keys::KEYS.iter().any(|key| key.secret && self.values.contains_key(key.path)) {
+        if self.passwords().next().is_some() {
+            self.import.holds_passwords = true;
             text += "# Holds passwords: keep it at mode 0600.\n";
+        }
+        if !self.import.unread.is_empty() {
+            text += "#\n# Not read:\n";
+            for one in &self.import.unread {
+                writeln!(text, "#   {}", comment(one)).ok();
+            }
         }
         if !self.import.unmapped.is_empty() {
             text += "#\n# Not carried over:\n";
@@ -447,7 +476,7 @@ impl Work {
         // The script set this one by what it found, which the next sentence is about.
         for one in resolved.passed_over.iter().filter(|one| one.name != "GPU_SUPPORT") {
             advice.push(format!(
-                "{} is set again on line {}, which {}: the value of line {} was taken",
+                "{} may be set again on line {}, which {}: the value of line {} was taken",
                 one.name, one.line, one.why, one.kept
             ));
         }
@@ -458,7 +487,7 @@ impl Work {
                     .into(),
             );
         }
-        if self.plain_http {
+        if self.truth("registry.plain_http") == Some(true) {
             advice.push(
                 "the registry is spoken to over plain HTTP: passwords and images go over the network unprotected; use HTTPS"
                     .into(),
@@ -496,14 +525,25 @@ impl Work {
             advice
                 .push(format!("documented default passwords, which everybody can look up: {}; set your own", public.join(", ")));
         }
-        let inline: Vec<&str> =
-            keys::KEYS.iter().filter(|key| key.secret && self.values.contains_key(key.path)).map(|key| key.path).collect();
-        if !inline.is_empty() {
+        let (own, logins): (Vec<&Key>, Vec<&Key>) = self.passwords().partition(|key| key.secret);
+        let paths = |keys: &[&Key]| keys.iter().map(|key| key.path).collect::<Vec<_>>().join(", ");
+        if !own.is_empty() {
             advice.push(format!(
-                "the fragment holds passwords: {}; better is a file of mode 0600 in /etc/kaapana/credentials/ for each, \
-                 named by password_file in place of password",
-                inline.join(", ")
+                "the fragment holds passwords: {}; better is a file of mode 0600 for each, called like its key, such as \
+                 /etc/kaapana/credentials/{}, and no such line in the fragment",
+                paths(&own),
+                own[0].path
             ));
+        }
+        if !logins.is_empty() {
+            advice.push(format!("an address in the fragment holds a password: {}; keep it at mode 0600", paths(&logins)));
+        }
+        if self.values.values().any(|converted| converted.refused.is_some()) {
+            advice.push(
+                "a new platform is not deployed with a credential that the charts would mangle; one that the script deployed \
+                 with it can be taken over with it: redirect standard output to a fragment (umask 077), since --write refuses"
+                    .into(),
+            );
         }
     }
 
@@ -541,9 +581,23 @@ fn nearest(variable: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// A sentence that fits behind a `#`.
-fn comment(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+impl Import {
+    /// No name or sentence does anything to a terminal, whatever the script holds.
+    fn harmless(&mut self) {
+        let unmapped = self.unmapped.iter_mut().chain(&mut self.not_needed);
+        let (variables, reasons): (Vec<_>, Vec<_>) = unmapped.map(|one| (&mut one.variable, &mut one.reason)).unzip();
+        let notes = self.mapped.iter_mut().flat_map(|one| one.notes.iter_mut().chain([&mut one.variable]));
+        let rest = self.empty.iter_mut().chain(&mut self.unread).chain(&mut self.advice);
+        for text in variables.into_iter().chain(reasons).chain(notes).chain(rest) {
+            *text = comment(text);
+        }
+    }
+}
+
+/// A sentence that fits behind a `#`, and on a terminal.
+pub(super) fn comment(text: &str) -> String {
+    let strange = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if strange(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Import, Unmapped};
+use super::{Import, Unmapped, comment};
 use crate::config::error::Problem;
 
 /// What became of the script, for people.
@@ -11,7 +11,7 @@ use crate::config::error::Problem;
 pub fn report(name: &str, import: &Import) -> String {
     let mut text = String::new();
     let count = |number: usize| if number == 1 { "1 setting".to_owned() } else { format!("{number} settings") };
-    writeln!(text, "{name}: {} carried over", count(import.mapped.len())).ok();
+    writeln!(text, "{}: {} carried over", comment(name), count(import.mapped.len())).ok();
     let width = import.mapped.iter().map(|mapped| mapped.key.len()).max().unwrap_or_default();
     for mapped in &import.mapped {
         let notes = if mapped.notes.is_empty() { String::new() } else { format!("; {}", mapped.notes.join(", ")) };
@@ -26,6 +26,12 @@ pub fn report(name: &str, import: &Import) -> String {
             writeln!(text, "  {}: {reason}", variables.join(", ")).ok();
         }
     }
+    if !import.unread.is_empty() {
+        writeln!(text, "not read:").ok();
+        for one in &import.unread {
+            writeln!(text, "  {one}").ok();
+        }
+    }
     if !import.unmapped.is_empty() {
         writeln!(text, "not carried over:").ok();
         for one in &import.unmapped {
@@ -35,7 +41,7 @@ pub fn report(name: &str, import: &Import) -> String {
     if !import.problems.is_empty() {
         writeln!(text, "to be filled in or corrected:").ok();
         for problem in &import.problems {
-            writeln!(text, "  {}", without_place(problem)).ok();
+            writeln!(text, "  {}", comment(&without_place(problem))).ok();
         }
     }
     if !import.advice.is_empty() {

@@ -5,8 +5,13 @@
 //! there are, on which line, and whether they stand in a function or under a condition.
 //! What only running could tell, such as the output of a command, is kept as [`Unread`].
 
+use std::collections::BTreeSet;
+
 /// How deeply quotes and substitutions may be nested, so that no file exhausts the stack.
 const DEEPEST: usize = 50;
+
+/// Files whose variables are never those of Kaapana.
+const HARMLESS: &[&str] = &["/etc/os-release", "/usr/lib/os-release", "/etc/lsb-release"];
 
 /// The parts of a word, one after the other.
 pub type Word = Vec<Part>;
@@ -65,6 +70,8 @@ pub enum Unread {
     Argument,
     /// `${X%y}`, `${#X}` and their like, with the name of the variable.
     Edited(String),
+    /// What `read` asks for.
+    Asked,
 }
 
 /// What an assignment stands under.
@@ -74,8 +81,10 @@ pub enum Under {
     Nothing,
     /// `if`, `&&` or `||`.
     Condition,
-    /// A loop, a `case`, a subshell or a pipe.
+    /// A loop, a `case`, a subshell, a pipe or the background.
     Other,
+    /// The loop over the options the script was called with.
+    Options,
 }
 
 /// One assignment.
@@ -93,8 +102,28 @@ pub struct Assignment {
     pub local: bool,
     /// The function it stands in, as a number in [`Script::functions`].
     pub function: Option<usize>,
-    /// How many functions were defined before it.
-    pub functions_before: usize,
+    /// What it stands under there.
+    pub under: Under,
+    /// `unset`: it is set no more.
+    pub unsets: bool,
+}
+
+impl Assignment {
+    fn new(name: &str, line: usize, word: Word) -> Self {
+        let name = name.to_owned();
+        Self { name, line, word, appends: false, local: false, function: None, under: Under::Nothing, unsets: false }
+    }
+}
+
+/// The first word of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The word, as it is written.
+    pub word: String,
+    /// Its line.
+    pub line: usize,
+    /// The function it stands in.
+    pub function: Option<usize>,
     /// What it stands under there.
     pub under: Under,
 }
@@ -102,7 +131,7 @@ pub struct Assignment {
 /// A function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// Its name.
+    /// Its name; empty when it is no plain word.
     pub name: String,
     /// Line it begins on.
     pub line: usize,
@@ -119,9 +148,18 @@ pub struct Script {
     pub functions: Vec<Function>,
     /// Variables that are set for one command only (`A=1 command`), with their lines.
     pub for_one_command: Vec<(String, usize)>,
-    /// Lines, outside of functions, that read another file (`source`, `.`).
-    pub reads_files: Vec<usize>,
-    /// It runs something: it is more than a list of assignments.
+    /// Values that an operator ends (`A=b&c`), with their lines.
+    pub cut: Vec<(String, usize)>,
+    /// Names with a blank before their `=` in `export A = b`, with their lines.
+    pub spaced: Vec<(String, usize)>,
+    /// What may assign and is not seen: other files (`source`, `.`) and `eval`. Line and sentence.
+    pub unseen: Vec<(usize, String)>,
+    /// The commands, in the order of the file.
+    pub calls: Vec<Call>,
+    /// Variables that a function keeps to itself.
+    pub locals: BTreeSet<(usize, String)>,
+    /// It runs something that is not the rest of a value without quotes: it is more than a
+    /// list of assignments.
     pub runs_commands: bool,
     /// Why it was not read to its end.
     pub error: Option<ReadError>,
@@ -159,7 +197,7 @@ impl ReadError {
 /// Reads a script as far as it can be read.
 #[must_use]
 pub fn read(text: &str) -> Script {
-    let mut reader = Reader { text, at: 0, line: 1, depth: 0, script: Script::default() };
+    let mut reader = Reader { text, at: 0, line: 1, depth: 0, rest_of_value: false, script: Script::default() };
     let read = reader.commands(false);
     reader.script.error = read.err();
     reader.script
@@ -173,7 +211,8 @@ enum Frame {
     Brace(Under),
     Paren,
     If,
-    Loop,
+    /// `true`: it goes over the options the script was called with.
+    Loop(bool),
     /// `true`: a pattern is expected, no command.
     Case(bool),
 }
@@ -187,6 +226,12 @@ enum Command {
     AssignsHere,
     /// `:` and `true`: `${X:=y}` in the arguments assigns.
     Null,
+    /// `read`, `mapfile`: the arguments are variables.
+    Reads,
+    /// `printf`: what comes after `-v` is one.
+    Prints,
+    /// `unset`.
+    Unsets,
     /// Anything else.
     Runs,
 }
@@ -197,6 +242,7 @@ enum End {
     Line,
     Conditional,
     Pipe,
+    Background,
 }
 
 /// What is known at one place between commands.
@@ -204,6 +250,10 @@ struct Commands {
     /// In a substitution: it runs in a subshell, its assignments are of no interest.
     nested: bool,
     frames: Vec<Frame>,
+    /// For each frame, how many assignments came before it.
+    starts: Vec<usize>,
+    /// So, for the frame that the command closed.
+    closed: Option<usize>,
     heredocs: Vec<(String, bool)>,
     /// The next word is the first one of a command.
     first: bool,
@@ -211,6 +261,8 @@ struct Commands {
     pending: Vec<Assignment>,
     arguments: Vec<Assignment>,
     command: Option<Command>,
+    /// The word before, as it is written.
+    previous: String,
     /// The only word of the command so far, when it could be a function's name.
     name: Option<(String, usize)>,
     /// The function whose body comes next.
@@ -224,6 +276,8 @@ struct Reader<'t> {
     at: usize,
     line: usize,
     depth: usize,
+    /// What comes on this line belongs to a value without quotes, if the file is no script.
+    rest_of_value: bool,
     script: Script,
 }
 
@@ -299,11 +353,14 @@ impl<'t> Reader<'t> {
         let mut state = Commands {
             nested,
             frames: Vec::new(),
+            starts: Vec::new(),
+            closed: None,
             heredocs: Vec::new(),
             first: true,
             pending: Vec::new(),
             arguments: Vec::new(),
             command: None,
+            previous: String::new(),
             name: None,
             function: None,
             before: End::Line,
@@ -325,6 +382,7 @@ impl<'t> Reader<'t> {
                     self.bump();
                     self.end(&mut state, End::Line);
                     self.heredocs(&mut state);
+                    self.rest_of_value = false;
                 }
                 '#' => self.comment(),
                 ';' | '&' | '|' => self.operator(&mut state)?,
@@ -360,6 +418,7 @@ impl<'t> Reader<'t> {
             ("||", End::Conditional, false),
             ("|&", End::Pipe, false),
             ("|", End::Pipe, false),
+            ("&", End::Background, false),
         ]
         .into_iter()
         .find(|(text, ..)| self.starts(text))
@@ -379,26 +438,46 @@ impl<'t> Reader<'t> {
             && let Some(length) = empty_parentheses(self.rest())
         {
             self.skip(length);
+            // It is defined, not called.
+            if !state.nested {
+                self.script.calls.pop();
+            }
             state.command = None;
             state.first = true;
-            self.function(state, name, line);
+            self.function(state, &name, line);
             return Ok(());
         }
         if self.starts("((") {
             state.first = false;
-            self.script.runs_commands = true;
+            self.runs();
             return self.parentheses();
         }
         self.bump();
+        if state.first && !state.pending.is_empty() {
+            // `A=b(c`: no shell takes that.
+            return Ok(());
+        }
         // A body in parentheses runs in a subshell: nothing in it is a setting.
         state.function = None;
-        state.frames.push(Frame::Paren);
+        self.push_frame(state, Frame::Paren);
         self.begin(state);
         Ok(())
     }
 
-    fn function(&mut self, state: &mut Commands, name: String, line: usize) {
-        self.script.runs_commands = true;
+    fn push_frame(&self, state: &mut Commands, frame: Frame) {
+        state.frames.push(frame);
+        state.starts.push(self.script.assignments.len());
+    }
+
+    /// A command is run.
+    fn runs(&mut self) {
+        self.script.runs_commands |= !self.rest_of_value;
+    }
+
+    fn function(&mut self, state: &mut Commands, name: &str, line: usize) {
+        self.runs();
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:+@%".contains(c)) && name.len() <= 64;
+        let name = if plain { name.to_owned() } else { String::new() };
         if state.nested {
             return;
         }
@@ -408,7 +487,7 @@ impl<'t> Reader<'t> {
 
     /// What follows is the first word of a command.
     fn begin(&mut self, state: &mut Commands) {
-        self.script.runs_commands = true;
+        self.runs();
         state.first = true;
         state.command = None;
         state.name = None;
@@ -417,6 +496,8 @@ impl<'t> Reader<'t> {
 
     fn close(&mut self, state: &mut Commands, is: impl Fn(&Frame) -> bool) {
         let Some(at) = state.frames.iter().rposition(is) else { return };
+        state.closed = state.starts.get(at).copied();
+        state.starts.truncate(at);
         for frame in state.frames.split_off(at) {
             if let Frame::Function(number) = frame
                 && let Some(function) = self.script.functions.get_mut(number)
@@ -430,20 +511,29 @@ impl<'t> Reader<'t> {
     fn end(&mut self, state: &mut Commands, end: End) {
         let pending = std::mem::take(&mut state.pending);
         let arguments = std::mem::take(&mut state.arguments);
-        let (function, mut under) = place(&state.frames);
-        if state.before == End::Conditional {
-            under = under.max(Under::Condition);
+        let (function, mut under) = here(state);
+        let aside = matches!(end, End::Pipe | End::Background);
+        if aside {
+            under = under.max(Under::Other);
         }
-        if state.before == End::Pipe || end == End::Pipe {
-            under = Under::Other;
+        if let Some(from) = state.closed.take()
+            && aside
+            && !state.nested
+        {
+            // `{ A=1; } | x`: the whole of it ran in a subshell.
+            for assignment in self.script.assignments.iter_mut().skip(from) {
+                assignment.under = assignment.under.max(Under::Other);
+            }
         }
         let command = state.command.take();
         if !state.nested {
-            let functions_before = self.script.functions.len();
             let mut keep = |mut assignment: Assignment| {
-                assignment.local = command == Some(Command::AssignsHere) && function.is_some();
+                let here = command == Some(Command::AssignsHere);
+                assignment.local = function.is_some_and(|number| {
+                    let local = (number, assignment.name.clone());
+                    here && self.script.locals.insert(local.clone()) || self.script.locals.contains(&local)
+                });
                 assignment.function = function;
-                assignment.functions_before = functions_before;
                 assignment.under = under;
                 for implied in implied(&assignment) {
                     self.script.assignments.push(implied);
@@ -452,11 +542,8 @@ impl<'t> Reader<'t> {
                     self.script.assignments.push(assignment);
                 }
             };
-            if command == Some(Command::Runs) {
-                let told = pending.into_iter().map(|assignment| (assignment.name, assignment.line));
-                if function.is_none() && under == Under::Nothing {
-                    self.script.for_one_command.extend(told);
-                }
+            if matches!(command, Some(Command::Runs | Command::Reads | Command::Prints)) {
+                self.script.for_one_command.extend(pending.into_iter().map(|assignment| (assignment.name, assignment.line)));
             } else {
                 pending.into_iter().for_each(&mut keep);
             }
@@ -464,6 +551,7 @@ impl<'t> Reader<'t> {
         }
         state.first = true;
         state.name = None;
+        state.previous.clear();
         state.before = end;
     }
 
@@ -518,17 +606,13 @@ impl<'t> Reader<'t> {
             let name = target.name.to_owned();
             self.skip(target.length);
             let word = if self.starts("(") { self.array()? } else { self.value()? };
-            let assignment = Assignment {
-                // An element of an array is no setting.
-                name: if target.element { String::new() } else { name },
-                line,
-                word,
-                appends: target.appends,
-                local: false,
-                function: None,
-                functions_before: 0,
-                under: Under::Nothing,
-            };
+            // An element of an array is no value.
+            let word = if target.element { vec![Part::Unread(Unread::Array)] } else { word };
+            let assignment = Assignment { appends: target.appends && !target.element, ..Assignment::new(&name, line, word) };
+            if !state.nested && self.is_cut() {
+                self.rest_of_value = true;
+                self.script.cut.push((name, line));
+            }
             if state.first {
                 state.pending.push(assignment);
             } else {
@@ -547,20 +631,47 @@ impl<'t> Reader<'t> {
         if state.first {
             return self.first_word(state, plain, line);
         }
-        if state.command == Some(Command::Null) {
-            state.arguments.push(Assignment {
-                name: String::new(),
-                line,
-                word,
-                appends: false,
-                local: false,
-                function: None,
-                functions_before: 0,
-                under: Under::Nothing,
-            });
-        }
+        self.argument(state, plain, line, word);
+        plain.clone_into(&mut state.previous);
         state.name = None;
         Ok(())
+    }
+
+    /// A word behind the first one.
+    fn argument(&mut self, state: &mut Commands, plain: &str, line: usize, word: Word) {
+        let is_name = !plain.is_empty() && name(plain).len() == plain.len();
+        let function = place(&state.frames).0;
+        let mut sets = |word| state.arguments.push(Assignment::new(plain, line, word));
+        match state.command {
+            Some(Command::Null) => state.arguments.push(Assignment::new("", line, word)),
+            Some(Command::Reads) if is_name => sets(vec![Part::Unread(Unread::Asked)]),
+            Some(Command::Prints) if is_name && state.previous == "-v" => sets(vec![Part::Unread(Unread::Command)]),
+            Some(Command::Unsets) if plain == "-f" => state.command = Some(Command::Runs),
+            Some(Command::Unsets) if is_name => {
+                state.arguments.push(Assignment { unsets: true, ..Assignment::new(plain, line, Word::new()) });
+            }
+            Some(Command::AssignsHere) if plain.starts_with('-') && plain.contains('g') => {
+                state.command = Some(Command::Assigns);
+            }
+            Some(Command::AssignsHere) if is_name && !state.nested => {
+                self.script.locals.extend(function.map(|number| (number, plain.to_owned())));
+            }
+            Some(Command::Assigns) if plain.starts_with('=') && !state.nested => {
+                self.script.spaced.push((state.previous.clone(), line));
+            }
+            Some(Command::Assigns) if plain.ends_with(':') && !state.nested => {
+                self.script.spaced.push((name(plain).to_owned(), line));
+            }
+            _ => {}
+        }
+    }
+
+    /// Does an operator end the value that was read, where a list of values has none?
+    fn is_cut(&self) -> bool {
+        match self.peek() {
+            Some(';') => !self.rest()[1..].starts_with([' ', '\t', '\r', '\n', ';', '#']) && self.rest().len() > 1,
+            _ => self.rest().trim_start_matches([' ', '\t']).starts_with(['&', '|', '(', ')', '<', '>']),
+        }
     }
 
     /// The first word of a command; `plain` as it is written, since a quoted word is no keyword.
@@ -569,9 +680,18 @@ impl<'t> Reader<'t> {
         if !assigned {
             match plain {
                 "if" => return self.compound(state, Frame::If),
-                "while" | "until" => return self.compound(state, Frame::Loop),
+                "while" | "until" => {
+                    let options = self.over_options();
+                    return self.compound(state, Frame::Loop(options));
+                }
                 "for" | "select" => {
-                    self.compound(state, Frame::Loop)?;
+                    let options = self.over_options();
+                    self.compound(state, Frame::Loop(options))?;
+                    let variable = name(self.rest().trim_start_matches([' ', '\t']));
+                    if !variable.is_empty() {
+                        let word = vec![Part::Unread(Unread::Array)];
+                        state.arguments.push(Assignment::new(variable, line, word));
+                    }
                     state.first = false;
                     state.command = Some(Command::Runs);
                     return Ok(());
@@ -581,12 +701,12 @@ impl<'t> Reader<'t> {
                     return Ok(());
                 }
                 "{" => {
-                    let under = if state.before == End::Conditional { Under::Condition } else { Under::Nothing };
+                    let under = before(state);
                     let frame = state.function.take().map_or(Frame::Brace(under), Frame::Function);
                     return self.compound(state, frame);
                 }
                 "fi" => return self.compound_end(state, |frame| *frame == Frame::If),
-                "done" => return self.compound_end(state, |frame| *frame == Frame::Loop),
+                "done" => return self.compound_end(state, |frame| matches!(frame, Frame::Loop(_))),
                 "esac" => return self.compound_end(state, |frame| matches!(frame, Frame::Case(_))),
                 "}" => return self.compound_end(state, |frame| matches!(frame, Frame::Brace(_) | Frame::Function(_))),
                 "case" => return self.case(state),
@@ -598,7 +718,7 @@ impl<'t> Reader<'t> {
                     let name = self.text[start..self.at].to_owned();
                     self.blanks();
                     self.skip(empty_parentheses(self.rest()).unwrap_or(0));
-                    self.function(state, name, line);
+                    self.function(state, &name, line);
                     return Ok(());
                 }
                 _ => {}
@@ -610,24 +730,65 @@ impl<'t> Reader<'t> {
             "export" | "readonly" => Command::Assigns,
             "local" | "declare" | "typeset" => Command::AssignsHere,
             ":" | "true" => Command::Null,
-            _ => {
-                self.script.runs_commands = true;
-                Command::Runs
-            }
+            "read" | "mapfile" | "readarray" => Command::Reads,
+            "printf" => Command::Prints,
+            "unset" => Command::Unsets,
+            _ => Command::Runs,
         };
         state.command = Some(command);
         if !assigned {
             state.name = Some((plain.to_owned(), line));
         }
-        if matches!(plain, "source" | ".") && !state.nested && place(&state.frames) == (None, Under::Nothing) {
-            self.script.reads_files.push(line);
+        if matches!(command, Command::Runs | Command::Reads | Command::Prints) {
+            // `INSTANCE_NAME=Uni Klinik`, `HTTPS_PORT = 443` and `HTTPS_PORT: 443` are no commands, but mistakes.
+            self.rest_of_value |= assigned || self.is_odd(plain);
+            self.runs();
+        }
+        if !state.nested {
+            if command == Command::Runs {
+                let (function, under) = here(state);
+                self.script.calls.push(Call { word: plain.to_owned(), line, function, under });
+            }
+            self.unseen(plain, line);
         }
         Ok(())
     }
 
+    /// A first word that looks like the name of a setting.
+    fn is_odd(&self, plain: &str) -> bool {
+        let name = name(plain);
+        let capital = name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        let equals = self.rest().trim_start_matches([' ', '\t']).starts_with('=');
+        !name.is_empty() && (&plain[name.len()..] == ":" || (name == plain && (capital || equals)))
+    }
+
+    /// A command that may assign what is not seen here.
+    fn unseen(&mut self, plain: &str, line: usize) {
+        let next = self.rest().trim_start_matches([' ', '\t']);
+        let next = next.split([' ', '\t', '\n', ';', '&', '|']).next().unwrap_or_default();
+        match plain {
+            "source" | "." if !HARMLESS.contains(&next.trim_matches(['"', '\''])) => {
+                let path = |c: char| c.is_ascii_alphanumeric() || "_./-${}~\"'".contains(c);
+                let file = if !next.is_empty() && next.chars().all(path) { next } else { "another file" };
+                self.script.unseen.push((line, format!("reads {file}, which is not followed: import that file, too")));
+            }
+            // `eval set -- ..` is how options are put in order.
+            "eval" if next != "set" => {
+                self.script.unseen.push((line, "runs a text as commands (eval), which are not seen".to_owned()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Does the loop that begins here go over the options the script was called with?
+    fn over_options(&self) -> bool {
+        let header = self.rest().split('\n').next().unwrap_or_default();
+        ["$#", "\"$@\"", "$@", "$*", "$1", "${1", "getopts"].iter().any(|one| header.contains(one))
+    }
+
     fn compound(&mut self, state: &mut Commands, frame: Frame) -> Done {
         state.function = None;
-        state.frames.push(frame);
+        self.push_frame(state, frame);
         self.begin(state);
         Ok(())
     }
@@ -695,7 +856,7 @@ impl<'t> Reader<'t> {
 
     /// `[[ .. ]]`, in which parentheses and `<` mean something else.
     fn test(&mut self, state: &mut Commands) -> Done {
-        self.script.runs_commands = true;
+        self.runs();
         state.first = false;
         state.command = Some(Command::Runs);
         let mut after_blank = false;
@@ -1006,10 +1167,26 @@ fn place(frames: &[Frame]) -> (Option<usize>, Under) {
             Frame::Function(number) => return (Some(*number), under),
             Frame::Brace(itself) => under = under.max(*itself),
             Frame::If => under = under.max(Under::Condition),
-            Frame::Loop | Frame::Case(_) | Frame::Paren => under = Under::Other,
+            Frame::Loop(true) => under = Under::Options,
+            Frame::Loop(false) | Frame::Case(_) | Frame::Paren => under = under.max(Under::Other),
         }
     }
     (None, under)
+}
+
+/// What a command stands under because of the one before it.
+fn before(state: &Commands) -> Under {
+    match state.before {
+        End::Conditional => Under::Condition,
+        End::Pipe => Under::Other,
+        End::Line | End::Background => Under::Nothing,
+    }
+}
+
+/// The function, and what the command stands under in it.
+fn here(state: &Commands) -> (Option<usize>, Under) {
+    let (function, under) = place(&state.frames);
+    (function, under.max(before(state)))
 }
 
 /// The assignments that `${X:=y}` in a word makes.
@@ -1036,7 +1213,7 @@ fn push_text(word: &mut Word, text: &str) {
 }
 
 /// The name of a variable at the beginning of the text; empty when there is none.
-fn name(text: &str) -> &str {
+pub fn name(text: &str) -> &str {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return "";
     }

@@ -13,8 +13,12 @@ fn tell(script: &Script, one: &Assignment) -> String {
         Under::Nothing => "",
         Under::Condition => "if ",
         Under::Other => "other ",
+        Under::Options => "options ",
     };
     let local = if one.local { "local " } else { "" };
+    if one.unsets {
+        return format!("{within}{under}unset {}", one.name);
+    }
     let sign = if one.appends { "+=" } else { "=" };
     format!("{within}{under}{local}{}{sign}{}", one.name, words(&one.word))
 }
@@ -98,7 +102,17 @@ fn assignments_are_found_in_all_their_forms() {
         ("B=${A:=1}", &["A=<A:=1>", "B=<A:=1>"]),
         ("A=1 command B=2", &[]),
         ("echo A=1", &[]),
-        ("A[1]=2", &[]),
+        ("A[1]=2", &["A=<Array>"]),
+        ("A=1\nunset A B", &["A=1", "unset A", "unset B"]),
+        ("unset -f A", &[]),
+        ("read -r -p x A B", &["x=<Asked>", "A=<Asked>", "B=<Asked>"]),
+        ("printf -v A x", &["A=<Command>"]),
+        ("A=1 &\nB=2", &["other A=1", "B=2"]),
+        ("{ A=1; B=2; } | cat\nC=3", &["other A=1", "other B=2", "C=3"]),
+        ("{ A=1; } &\nB=2", &["other A=1", "B=2"]),
+        ("x | { A=1; }\nB=2", &["other A=1", "B=2"]),
+        ("f() { local A B=1; A=2; declare -g C=3; }\nA=4", &["f() local B=1", "f() local A=2", "f() C=3", "A=4"]),
+        ("while [[ $# -gt 0 ]]\ndo\n case $1 in -a) A=\"$2\" ;; esac\ndone\nB=2", &["options A=<Argument>", "B=2"]),
         ("# A=1\nB=2 # A=3", &["B=2"]),
         ("{ A=1; }", &["A=1"]),
         ("A=1 > /dev/null", &["A=1"]),
@@ -113,8 +127,8 @@ fn assignments_are_found_in_all_their_forms() {
         ("[[ $A =~ ^(a|b)\\'c$ && -z $B ]] && A=1\nB=2", &["if A=1", "B=2"]),
         ("[[ $A == *[^[:alnum:]]* || $A < b ]] && A=1\nB=2", &["if A=1", "B=2"]),
         ("(( A > 1 )) && A=1", &["if A=1"]),
-        ("while read x; do A=1; done < file\nB=2", &["other A=1", "B=2"]),
-        ("for x in a b; do A=1; done; B=2", &["other A=1", "B=2"]),
+        ("while read x; do A=1; done < file\nB=2", &["other x=<Asked>", "other A=1", "B=2"]),
+        ("for x in a b; do A=1; done; B=2", &["other x=<Array>", "other A=1", "B=2"]),
         ("for ((i = 0; i < 2; i++)); do A=1; done; B=2", &["other A=1", "B=2"]),
         ("case $x in\n a|\"b)\") A=1 ;;\n (c) A=2 ;; # it's\n *) ;;\nesac\nB=2", &["other A=1", "other A=2", "B=2"]),
         ("case in in in) A=1 ;; esac; B=2", &["other A=1", "B=2"]),
@@ -144,14 +158,16 @@ fn lines_are_those_of_the_file() {
 
 #[test]
 fn a_list_of_assignments_is_told_from_a_script() {
-    for text in ["A=1\nexport B=2\n# x\n", "", ": ${A:=1}\n"] {
+    for text in ["A=1\nexport B=2\n# x\n", "", ": ${A:=1}\n", "A=1 x", "A=b&c d", "A=b(c)", "HTTPS_PORT = 1", "A_B: c"] {
         assert!(!read(text).runs_commands, "{text}");
     }
-    for text in ["set -e\nA=1", "A=1\nif x; then A=2; fi", "f() { A=1; }", "A=1 x"] {
+    for text in ["set -e\nA=1", "A=1\nif x; then A=2; fi", "f() { A=1; }", "A=1 x\ny"] {
         assert!(read(text).runs_commands, "{text}");
     }
     assert_eq!(read("NAME=Uni Klinik\n").for_one_command, [("NAME".to_owned(), 1)]);
-    assert_eq!(read("A=1\n. ./b\nf() { . ./c; }\nsource d").reads_files, [2, 4]);
+    let unseen = read("A=1\n. ./b\nf() { . ./c; }\nif x; then source d; fi\neval x\neval set -- y\n. /etc/os-release").unseen;
+    assert_eq!(unseen.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    assert!(unseen[1].1.starts_with("reads ./c, "), "{unseen:?}");
 }
 
 #[test]
