@@ -22,7 +22,7 @@ test: ready lint unit package check-package test-node ## everything, in the orde
 
 test-all: test ## make test, then the crash tests with every point; about an hour more
 	@tests/clock crashes
-	trap 'tests/node/node down' EXIT; KAAPANA_CRASHES=all $(NODE_TESTS) --nocapture crash::
+	trap 'tests/node/node down' EXIT; KAAPANA_CRASHES=all KAAPANA_CHECKS=all $(NODE_TESTS) --nocapture crash:: checks::
 	tests/node/node leftovers
 
 lint: ## format, clippy, shellcheck, documents
@@ -60,9 +60,6 @@ documents: ## write the documents that are made from the program
 	cargo run --quiet -- generate reference docs
 	cargo run --quiet -- generate schema packaging/config
 	cargo run --quiet -- generate example packaging/config
-
-
-
 
 ready: ## install what the other targets need
 	@tests/clock ready

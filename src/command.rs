@@ -7,6 +7,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -17,11 +19,14 @@ pub const TAIL_LINES: usize = 20;
 /// Characters of a line that are kept.
 pub const LINE_CHARS: usize = 500;
 
+/// How much of a streamed input is handed over at once, in bytes.
+const STREAM_BUFFER: usize = 1024 * 1024;
+
 /// How long a process may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A process to start.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Invocation {
     /// The program, by its path.
     pub program: PathBuf,
@@ -32,7 +37,7 @@ pub struct Invocation {
     /// Where it runs.
     pub directory: PathBuf,
     /// What it reads on standard input.
-    pub input: Vec<u8>,
+    pub input: Input,
     /// When it is ended.
     pub limit: Duration,
     /// The most bytes kept of its standard output; more is an error.
@@ -60,6 +65,36 @@ impl Inherited {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.0)))
+    }
+}
+
+/// The standard input of a process.
+#[derive(Debug)]
+pub enum Input {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// A file, streamed; the counter says how many bytes the process has taken.
+    Stream(std::fs::File, Arc<AtomicU64>),
+}
+
+impl Input {
+    async fn feed(self, mut stdin: tokio::process::ChildStdin) -> std::io::Result<()> {
+        match self {
+            Self::Bytes(bytes) => stdin.write_all(&bytes).await,
+            Self::Stream(file, taken) => {
+                let mut file = tokio::fs::File::from_std(file);
+                let mut buffer = vec![0; STREAM_BUFFER];
+                loop {
+                    match file.read(&mut buffer).await? {
+                        0 => return Ok(()),
+                        read => {
+                            stdin.write_all(&buffer[..read]).await?;
+                            taken.fetch_add(read as u64, Ordering::Relaxed);
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -152,7 +187,7 @@ impl Redactor {
 /// When it cannot be started or its output cannot be read. A process that fails
 /// is an [`Outcome`], not an error.
 pub async fn run(
-    invocation: &Invocation,
+    invocation: Invocation,
     redactor: &Redactor,
     keep_output: bool,
     mut each_line: impl FnMut(&str),
@@ -172,13 +207,8 @@ pub async fn run(
         .spawn()
         .map_err(|source| CommandError::Start { program: program.clone(), source })?;
     let pid = child.id();
-    if let Some(mut stdin) = child.stdin.take() {
-        let input = invocation.input.clone();
-        // A process that does not read its input must not hold us up.
-        tokio::spawn(async move {
-            stdin.write_all(&input).await.ok();
-        });
-    }
+    // A process that does not read its input must not hold us up.
+    let feeding = child.stdin.take().map(|stdin| tokio::spawn(invocation.input.feed(stdin)));
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(lost(std::io::Error::other("no pipes")));
     };
@@ -214,6 +244,7 @@ pub async fn run(
             let output = output
                 .map_err(lost)?
                 .ok_or(CommandError::TooMuchOutput { program: program.clone(), cap: invocation.output_cap })?;
+            tail.extend(unread(feeding).await);
             Ok(Outcome { status: status.code(), timed_out: false, output, tail: tail.into() })
         }
         Err(_) => {
@@ -221,6 +252,15 @@ pub async fn run(
             Ok(Outcome { status: None, timed_out: true, output: Vec::new(), tail: tail.into() })
         }
     }
+}
+
+/// Why the input came to an early end: the process only says that it did. That it read no
+/// further is its own affair.
+async fn unread(feeding: Option<tokio::task::JoinHandle<std::io::Result<()>>>) -> Option<String> {
+    // A file system that hangs is not waited for.
+    let ended = tokio::time::timeout(GRACE, feeding?).await.ok()?.ok()?;
+    let fault = ended.err().filter(|fault| fault.kind() != std::io::ErrorKind::BrokenPipe)?;
+    Some(format!("its input could not be read to the end: {fault}"))
 }
 
 async fn end_group(child: &mut tokio::process::Child, pid: Option<u32>) {
@@ -327,7 +367,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             environment: vec![("A".into(), "1".into())],
             directory: "/".into(),
-            input: b"in\n".to_vec(),
+            input: Input::Bytes(b"in\n".to_vec()),
             limit,
             output_cap: 1000,
         }
@@ -337,30 +377,39 @@ mod tests {
     async fn output_status_and_redacted_tail() {
         let redactor = Redactor::new(vec!["planted".into(), "planted-longer".into()]);
         let script = "read x; echo \"$x $A\"; echo 'a planted-longer word' >&2; exit 3";
-        let outcome = run(&shell(script, Duration::from_secs(10)), &redactor, true, |_| {}).await.unwrap();
+        let outcome = run(shell(script, Duration::from_secs(10)), &redactor, true, |_| {}).await.unwrap();
         assert_eq!((outcome.status, outcome.output.as_slice()), (Some(3), b"in 1\n".as_slice()));
         assert_eq!(outcome.tail, ["a ******** word"]);
     }
 
     #[tokio::test]
+    async fn an_input_that_cannot_be_read_to_its_end_is_told() {
+        let folder = std::fs::File::open("/").unwrap();
+        let input = Input::Stream(folder, Arc::new(AtomicU64::new(0)));
+        let invocation = Invocation { input, ..shell("cat; echo 'unexpected end' >&2; exit 1", Duration::from_secs(10)) };
+        let outcome = run(invocation, &Redactor::default(), true, |_| {}).await.unwrap();
+        assert_eq!(outcome.tail[0], "unexpected end");
+        assert!(outcome.tail[1].starts_with("its input could not be read to the end: Is a directory"), "{:?}", outcome.tail);
+    }
+
+    #[tokio::test]
     async fn the_environment_is_clean() {
-        let outcome = run(&shell("env", Duration::from_secs(10)), &Redactor::default(), true, |_| {}).await.unwrap();
+        let outcome = run(shell("env", Duration::from_secs(10)), &Redactor::default(), true, |_| {}).await.unwrap();
         let text = String::from_utf8(outcome.output).unwrap();
         assert!(!text.contains("CARGO"), "{text}");
     }
 
     #[tokio::test]
     async fn a_process_past_its_limit_is_ended_with_its_children() {
-        let outcome = run(&shell("sleep 1000 & sleep 1000", Duration::from_millis(100)), &Redactor::default(), false, |_| {})
-            .await
-            .unwrap();
+        let outcome =
+            run(shell("sleep 1000 & sleep 1000", Duration::from_millis(100)), &Redactor::default(), false, |_| {}).await.unwrap();
         assert!(outcome.timed_out);
     }
 
     #[tokio::test]
     async fn more_than_the_cap_is_an_error_and_not_a_hang() {
         let script = "head -c 1000000 /dev/zero";
-        let error = run(&shell(script, Duration::from_secs(10)), &Redactor::default(), true, |_| {}).await.unwrap_err();
+        let error = run(shell(script, Duration::from_secs(10)), &Redactor::default(), true, |_| {}).await.unwrap_err();
         assert!(matches!(error, CommandError::TooMuchOutput { cap: 1000, .. }), "{error}");
     }
 
@@ -368,7 +417,7 @@ mod tests {
     async fn a_program_that_is_not_there_is_named() {
         let mut invocation = shell("", Duration::from_secs(1));
         invocation.program = "/nonexistent/helm".into();
-        let error = run(&invocation, &Redactor::default(), true, |_| {}).await.unwrap_err();
+        let error = run(invocation, &Redactor::default(), true, |_| {}).await.unwrap_err();
         assert_eq!(error.to_string(), "/nonexistent/helm cannot be started");
     }
 }

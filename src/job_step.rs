@@ -13,14 +13,16 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Inherited, Invocation, Redactor, helm_environment, run};
+use crate::command::{Inherited, Input, Invocation, Redactor, helm_environment, run};
 use crate::error::chain;
 use crate::sensors::units::RESULT_FILE;
-use crate::state::StepResult;
+use crate::state::{StepProgress, StepResult};
 
 /// The order, in a step's folder.
 pub const ORDER_FILE: &str = "order.json";
@@ -30,6 +32,12 @@ pub const SECRETS_FILE: &str = "secrets.json";
 
 /// Stands in an order's arguments for the chart's archive.
 pub const CHART_ARGUMENT: &str = "{chart}";
+
+/// File in a step's folder that says how far a streamed input is.
+pub const PROGRESS_FILE: &str = "progress.json";
+
+/// How often that is written.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long an import of images may take; an archive has a hundred gigabytes and more.
 pub const IMPORT_LIMIT: Duration = Duration::from_secs(6 * 3600);
@@ -45,6 +53,10 @@ pub struct Order {
     pub chart: Option<PathBuf>,
     /// The file that is its standard input.
     pub input: Option<PathBuf>,
+    /// The file that is streamed to its standard input instead; how far it is goes into
+    /// [`PROGRESS_FILE`].
+    #[serde(default)]
+    pub stream: Option<PathBuf>,
     /// Further variables of its environment. Never a secret.
     #[serde(default)]
     pub environment: Vec<(String, String)>,
@@ -67,7 +79,7 @@ pub async fn run_step(folder: &Path) -> std::io::Result<i32> {
         _ => Err(error),
     })?;
     let redactor = Redactor::new(secrets);
-    let result = execute(order, &redactor).await.unwrap_or_else(|line| {
+    let result = execute(order, &redactor, folder).await.unwrap_or_else(|line| {
         eprintln!("{line}");
         StepResult { status: None, timed_out: false, tail: vec![line] }
     });
@@ -76,7 +88,7 @@ pub async fn run_step(folder: &Path) -> std::io::Result<i32> {
 }
 
 /// Runs the program of an order to its end; a sentence when it could not be started.
-async fn execute(order: Order, redactor: &Redactor) -> Result<StepResult, String> {
+async fn execute(order: Order, redactor: &Redactor, folder: &Path) -> Result<StepResult, String> {
     let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", path.display());
     let open = |path: &PathBuf| Inherited::open(path).map_err(|error| unreadable(path, error));
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
@@ -87,17 +99,44 @@ async fn execute(order: Order, redactor: &Redactor) -> Result<StepResult, String
     };
     let mut environment = helm_environment(&order.home);
     environment.extend(order.environment.into_iter().map(|(name, value)| (name.into(), value.into())));
+    let (taken, mut total) = (Arc::new(AtomicU64::new(0)), 0);
+    let input = match &order.stream {
+        Some(path) => {
+            let file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
+            total = file.metadata().map_err(|error| unreadable(path, error))?.len();
+            Input::Stream(file, Arc::clone(&taken))
+        }
+        None => Input::Bytes(order.input.as_ref().map(read).transpose()?.unwrap_or_default()),
+    };
+    let streams = order.stream.is_some();
     let invocation = Invocation {
         program: order.program,
         arguments: order.arguments.into_iter().map(argument).collect(),
         environment,
         directory: "/".into(),
-        input: order.input.as_ref().map(read).transpose()?.unwrap_or_default(),
+        input,
         limit: Duration::from_secs(order.limit_seconds),
         output_cap: 0,
     };
-    let outcome = run(&invocation, redactor, false, |line| eprintln!("{line}")).await.map_err(|error| chain(&error))?;
+    let telling = async {
+        let mut period = tokio::time::interval(PROGRESS_PERIOD);
+        loop {
+            period.tick().await;
+            write_progress(folder, &StepProgress { bytes: taken.load(Ordering::Relaxed), total });
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = run(invocation, redactor, false, |line| eprintln!("{line}")) => outcome.map_err(|error| chain(&error))?,
+        () = telling, if streams => return Err(String::new()),
+    };
     Ok(StepResult { status: outcome.status, timed_out: outcome.timed_out, tail: outcome.tail })
+}
+
+/// That it cannot be written changes nothing.
+fn write_progress(folder: &Path, progress: &StepProgress) {
+    let temporary = folder.join("progress.new");
+    let bytes = serde_json::to_vec(progress).unwrap_or_default();
+    std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, folder.join(PROGRESS_FILE))).ok();
 }
 
 /// The folder may have been removed by a purge of the package: then nobody waits
@@ -131,6 +170,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into(), "sh".into(), CHART_ARGUMENT.into()],
             chart: Some(dir.path().join("chart")),
             input: Some(dir.path().join("values")),
+            stream: None,
             environment: vec![],
             home: dir.path().into(),
             limit_seconds: 30,
@@ -163,6 +203,22 @@ mod tests {
         assert_eq!(run_step(dir.path()).await.unwrap(), 1);
         let result = read_result(dir.path()).unwrap();
         assert!(result.status.is_none() && result.tail[0].contains("chart cannot be read: No such file"), "{:?}", result.tail);
+    }
+
+    #[tokio::test]
+    async fn a_streamed_input_is_counted() {
+        let dir = folder("");
+        let text = std::fs::read_to_string(dir.path().join(ORDER_FILE)).unwrap();
+        let mut order: Order = serde_json::from_str(&text).unwrap();
+        std::fs::write(dir.path().join("big"), vec![b'x'; 3_000_000]).unwrap();
+        (order.stream, order.input) = (Some(dir.path().join("big")), None);
+        // It goes on when the first count is there.
+        order.arguments[1] = "head -c 1000000 >/dev/null; until [ -s \"$HOME/progress.json\" ]; do :; done; wc -c >&2".into();
+        std::fs::write(dir.path().join(ORDER_FILE), serde_json::to_vec(&order).unwrap()).unwrap();
+        assert_eq!(run_step(dir.path()).await.unwrap(), 0);
+        assert_eq!(read_result(dir.path()).unwrap().tail, ["2000000"]);
+        let progress: StepProgress = serde_json::from_slice(&std::fs::read(dir.path().join(PROGRESS_FILE)).unwrap()).unwrap();
+        assert_eq!(progress.total, 3_000_000);
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@
 //! * [`command`]: the one place that starts processes. [`systemd`]: its D-Bus interface.
 //!   [`runtime`]: the container runtime's interface. [`registry`]: where charts come from.
 //! * [`dbus`]: the interface `ai.kaapana.Agent1`. [`cli`]: `kaapanactl`, its client.
+//!   [`doctor`]: the same look at a node on which no agent runs.
 //! * [`telemetry`], [`service`]: what the journal and systemd are told.
 //! * [`paths`]: every path, movable for tests. [`error`]: how errors are told.
 //! * [`documents`]: what is generated from the program. [`fault`]: where tests end it.
@@ -38,6 +39,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod dbus;
+pub mod doctor;
 pub mod documents;
 pub mod error;
 pub mod fault;

@@ -22,6 +22,22 @@ pub struct Paths {
     pub ctr: Vec<PathBuf>,
     /// The socket of MicroK8s' container runtime.
     pub runtime: PathBuf,
+    /// The settings of MicroK8s' container runtime.
+    pub runtime_settings: PathBuf,
+    /// What MicroK8s' API server is told to do.
+    pub api_arguments: PathBuf,
+    /// MicroK8s' certificates.
+    pub certificates: PathBuf,
+    /// The kernel's parameters.
+    pub sysctl: PathBuf,
+    /// What the kernel tells of devices.
+    pub sysfs: PathBuf,
+    /// snapd's socket.
+    pub snapd: PathBuf,
+    /// Where distributions put the NVIDIA library.
+    pub libraries: Vec<PathBuf>,
+    /// The command `microk8s`.
+    pub microk8s: PathBuf,
     /// The host's mount table: `/proc/1/mountinfo`, whatever the sandbox sees.
     pub mountinfo: PathBuf,
     /// `fstab(5)`.
@@ -51,6 +67,17 @@ impl Paths {
                 .collect(),
             ctr: ["snap/microk8s/current/bin/ctr", "usr/bin/ctr"].iter().map(|path| root.join(path)).collect(),
             runtime: root.join("var/snap/microk8s/common/run/containerd.sock"),
+            runtime_settings: root.join("var/snap/microk8s/current/args/containerd.toml"),
+            api_arguments: root.join("var/snap/microk8s/current/args/kube-apiserver"),
+            certificates: root.join("var/snap/microk8s/current/certs"),
+            sysctl: root.join("proc/sys"),
+            sysfs: root.join("sys"),
+            snapd: root.join("run/snapd.socket"),
+            libraries: ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib"]
+                .iter()
+                .map(|path| root.join(path))
+                .collect(),
+            microk8s: root.join("snap/bin/microk8s"),
             mountinfo: root.join("proc/1/mountinfo"),
             fstab: root.join("etc/fstab"),
             units: [
@@ -79,6 +106,12 @@ impl Paths {
     #[must_use]
     pub fn step(&self, unit: &str) -> PathBuf {
         self.state.join("steps").join(unit)
+    }
+
+    /// The log of the migration of a job.
+    #[must_use]
+    pub fn migration_log(&self, job: u32) -> PathBuf {
+        self.state.join("migrations").join(format!("{job}.log"))
     }
 
     /// Folder of the charts that were pulled, by digest.

@@ -46,12 +46,27 @@ pub trait Unit {
     /// Running, exited …
     #[zbus(property(emits_changed_signal = "false"))]
     fn sub_state(&self) -> zbus::Result<String>;
+    /// Since when it is active, in microseconds since the epoch; 0: it never was.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn active_enter_timestamp(&self) -> zbus::Result<u64>;
     /// A job of systemd's that is queued for it; 0: none.
     #[zbus(property(emits_changed_signal = "false"))]
     fn job(&self) -> zbus::Result<(u32, OwnedObjectPath)>;
     /// The id of this run.
     #[zbus(property(emits_changed_signal = "false"), name = "InvocationID")]
     fn invocation_id(&self) -> zbus::Result<Vec<u8>>;
+}
+
+/// `org.freedesktop.systemd1.Service`.
+#[zbus::proxy(
+    interface = "org.freedesktop.systemd1.Service",
+    default_service = "org.freedesktop.systemd1",
+    assume_defaults = false
+)]
+pub trait Service {
+    /// How often systemd started it again by itself.
+    #[zbus(property(emits_changed_signal = "false"), name = "NRestarts")]
+    fn n_restarts(&self) -> zbus::Result<u32>;
 }
 
 /// `org.freedesktop.login1.Manager`.

@@ -21,6 +21,8 @@ pub mod id {
     pub const PHASE: &str = "860eb23478ef4c0a859515b78a6f3a1b";
     /// A condition changed.
     pub const CONDITION: &str = "aa3205ac79964395be7a7e37141ecb03";
+    /// A condition changes again and again.
+    pub const FLAPS: &str = "b7c5f0a2e4d84f6c9a1d3e5f70829364";
     /// A configuration came into force.
     pub const CONFIG_ACCEPTED: &str = "6a9d623e53b445f1af2bc5f392c90de0";
     /// A configuration was refused.
@@ -29,6 +31,8 @@ pub mod id {
     pub const JOB_ACCEPTED: &str = "059c4cf631fd4af2b842e5f7c3a14360";
     /// What somebody else deployed was taken over.
     pub const ADOPTED: &str = "c3fa6a0d9a4b4a0d8e3b5f0e6a7c1d92";
+    /// A migration that was begun is forgotten, because the data was restored.
+    pub const MIGRATION_FORGOTTEN: &str = "5d1e0d7e6a0f4c0c9a52f1c1f0b7d3e8";
     /// A step of a job was started.
     pub const JOB_STEP: &str = "836d4c24e9ab4476a929d384f179f84e";
     /// A job is done.

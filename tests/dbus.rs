@@ -342,7 +342,7 @@ async fn calls_with_unknown_or_wrong_options_are_refused_by_name() {
     let error = refused(manager.deploy(HashMap::from([("agian", Variant::from(true))])).await.unwrap_err());
     assert_eq!(
         error,
-        "ai.kaapana.Agent1.Error.InvalidArgument: unknown option \"agian\", expected one of reason, again, now, stop-workflows, unlock, accept-identity-change, accept-disk-change"
+        "ai.kaapana.Agent1.Error.InvalidArgument: unknown option \"agian\", expected one of reason, again, now, stop-workflows, unlock, accept-identity-change, accept-disk-change, accept-fresh-deploy, accept-unknown-data"
     );
     let error = refused(manager.deploy(HashMap::from([("again", Variant::from("yes"))])).await.unwrap_err());
     assert_eq!(error, "ai.kaapana.Agent1.Error.InvalidArgument: the option again wants a boolean");

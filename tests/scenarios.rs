@@ -13,13 +13,16 @@ use jiff::{SignedDuration, Timestamp};
 use kaapana_agent::config::derived::Machine;
 use kaapana_agent::config::{self, Fragments, values};
 use kaapana_agent::health::{Health, Level};
-use kaapana_agent::ledger::{Desired, Intent, JobFailure, JobKind, Ledger, Pause, Prepared, StepKind};
+use kaapana_agent::ledger::{
+    Desired, ImageArchive, Intent, JobFailure, JobKind, Ledger, MigrationEnd, Pause, Prepared, PreparedMigration, StepKind,
+};
 use kaapana_agent::planner::preflight::UNITS;
 use kaapana_agent::planner::{self, Inputs, Plan, Step};
+use kaapana_agent::sensors::arguments;
 use kaapana_agent::state::{
-    ApiState, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Gpu, ManifestObject, Node, ObjectId,
-    Observed, Page, Pod, RegistryHosting, Release, Snapshot, Status, StepResult, StepState, StepUnit, System, Tools, UnitState,
-    Volume, Workload,
+    ApiState, Certificate, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Gpu, GpuHost, Limits,
+    Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting, Release, Snap,
+    Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider, System, Tools, UnitState, Volume, Workload,
 };
 
 struct Story {
@@ -32,6 +35,8 @@ struct Story {
     images: Vec<String>,
     present: Vec<String>,
     brings_registry_hosting: bool,
+    storage: Option<StorageProvider>,
+    gpu_operator: Option<Result<PathBuf, String>>,
     now: Timestamp,
     out: String,
 }
@@ -39,14 +44,20 @@ struct Story {
 fn directory(path: &str) -> Directory {
     Directory {
         path: path.into(),
+        resolved: path.into(),
         exists: true,
+        hung: false,
         empty: Some(true),
+        folder: None,
         version: None,
         missing_mounts: vec![],
         mount_point: path.into(),
         source: "/dev/sdb1".into(),
         fs_type: "ext4".into(),
         read_only: false,
+        rotational: Some(false),
+        fs_errors: Some(0),
+        on_root_disk: Some(false),
         identity: DiskIdentity {
             uuid: Some(format!("uuid-of-{}", path.trim_start_matches('/').replace('/', "-"))),
             fsid: None,
@@ -54,6 +65,8 @@ fn directory(path: &str) -> Directory {
         },
         total: 100 << 30,
         free: 80 << 30,
+        inodes: Some((6_000_000, 5_000_000)),
+        filling: 0,
         error: None,
     }
 }
@@ -64,11 +77,13 @@ impl Story {
             ledger: Ledger::default(),
             snapshot: Snapshot::default(),
             view: ClusterView::default(),
-            disks: Disks { fast: directory("/data/fast"), slow: directory("/data/slow") },
+            disks: Disks { fast: directory("/data/fast"), slow: directory("/data/slow"), monitored: vec![] },
             wants: vec!["apps/v1/Deployment".into()],
             images: vec![],
             present: vec![],
             brings_registry_hosting: false,
+            storage: None,
+            gpu_operator: None,
             now: "2026-11-23T10:00:00Z".parse().unwrap(),
             out: String::new(),
         }
@@ -82,7 +97,13 @@ impl Story {
     }
 
     fn node_good(&mut self) {
-        let unit = UnitState { load: "loaded".into(), active: "active".into(), sub: "running".into() };
+        let unit = UnitState {
+            load: "loaded".into(),
+            active: "active".into(),
+            sub: "running".into(),
+            restarts: Vec::new(),
+            since: None,
+        };
         self.snapshot.services = Observed::Fresh(UNITS.iter().map(|name| ((*name).to_owned(), unit.clone())).collect());
         self.snapshot.api = Observed::Fresh(ApiState { ready: true, message: String::new(), version: "v1.33.1".into() });
         self.snapshot.kinds =
@@ -101,6 +122,14 @@ impl Story {
             processors: 8,
             load5_centi: 50,
         });
+        self.snapshot.limits = Observed::Fresh(Limits { max_map_count: Some(262_144), inotify_instances: Some(10_000) });
+        self.snapshot.arguments = Observed::Fresh(arguments::parse(
+            "--service-node-port-range=80-32000\n--advertise-address=10.0.0.2\n--authorization-mode=RBAC,Node",
+        ));
+        self.snapshot.gpu_host = Observed::Fresh(GpuHost::default());
+        self.snap("2100-01-01T00:00:00Z");
+        self.snapshot.certificates = Observed::Fresh(Vec::new());
+        self.certificate("server.crt", "2100-01-01T00:00:00Z");
         self.snapshot.disks = Observed::Fresh(self.disks.clone());
         self.snapshot.config.read = true;
         self.chart("one");
@@ -108,17 +137,41 @@ impl Story {
             name: "node".into(),
             ready: true,
             message: String::new(),
+            pressure: Vec::new(),
+            version: String::new(),
             address: Some("10.0.0.2".into()),
             role: Some("storage".into()),
+            gpus: 0,
         };
         self.view.nodes.insert("node".into(), Arc::new(node));
+        // With what a deployment of most stories writes into it.
+        let line = "rewrite name exact kaapana.example.org. oauth2-proxy-service.admin.svc.cluster.local.";
+        let dns = Dns { corefile: format!(".:53 {{\n{line}\nkubernetes\n}}\n"), restart_due: false, version: "1".into() };
+        self.view.dns.get_or_insert(Arc::new(dns));
         self.see();
+    }
+
+    /// Until when MicroK8s is not refreshed.
+    fn snap(&mut self, hold: &str) {
+        self.snapshot.snap =
+            Observed::Fresh(Snap { version: "v1.33.1".into(), channel: "1.33/stable".into(), hold: hold.parse().ok() });
+    }
+
+    /// A certificate of MicroK8s and when it ends.
+    fn certificate(&mut self, name: &str, ends: &str) {
+        let Observed::Fresh(all) = &mut self.snapshot.certificates else { panic!("node good comes first") };
+        all.retain(|known| known.name != name);
+        all.push(Certificate { name: name.into(), expires: ends.parse().map_err(|error: jiff::Error| error.to_string()) });
     }
 
     fn chart(&mut self, digest: &str) {
         let digest =
             if digest == "missing" { Err("cannot be read: No such file or directory".to_owned()) } else { Ok(digest.to_owned()) };
-        self.snapshot.chart = Observed::Fresh(Chart::File { path: "/srv/kaapana-admin-chart-0.6.0.tgz".into(), digest });
+        let path = match self.ledger.settings.as_ref().map(|settings| settings.text("deployment.chart_path")) {
+            Some(path) if !path.is_empty() => path,
+            _ => "/srv/kaapana-admin-chart-0.6.0.tgz",
+        };
+        self.snapshot.chart = Observed::Fresh(Chart::File { path: path.into(), digest });
     }
 
     fn plan(&mut self) -> Plan {
@@ -136,7 +189,8 @@ impl Story {
                 writeln!(self.out, "       -> {}", hold.advice).unwrap();
             }
         }
-        if let Some(at) = plan.wake_at {
+        // Further away are only the ends of certificates.
+        if let Some(at) = plan.wake_at.filter(|at| at.duration_since(self.now) < SignedDuration::from_hours(24 * 365)) {
             writeln!(self.out, "  wake in {} s", at.duration_since(self.now).as_secs()).unwrap();
         }
         plan
@@ -153,13 +207,20 @@ impl Story {
                 let chart = self.snapshot.chart.last().unwrap().clone();
                 let machine = Machine {
                     memory_mib: self.snapshot.system.last().unwrap().memory_mib,
-                    gpu: false,
+                    gpu: matches!(self.snapshot.gpu.last(), Some(Gpu::Devices { .. })),
+                    longhorn_nodes: self
+                        .storage
+                        .as_ref()
+                        .and_then(|storage| storage.longhorn.as_ref())
+                        .map_or(0, |longhorn| longhorn.schedulable),
                     node_name: "node".into(),
                     server_ip: self.view.nodes["node"].address.clone(),
                     api_ip: None,
                     timestamp: now.to_string(),
                     oidc_client_secret: "s".into(),
                 };
+                let settings = &self.ledger.job.as_ref().unwrap().settings;
+                let from = planner::data::standing(settings, &self.disks.fast, &self.ledger).migrates_from();
                 let job = self.ledger.job.as_mut().unwrap();
                 job.intent = Some(Intent::new(&job.settings, &chart));
                 job.prepared = Some(Prepared {
@@ -172,8 +233,24 @@ impl Story {
                     import: None,
                     registry_hosting: self.brings_registry_hosting,
                     aside: None,
+                    storage: self.storage.clone(),
+                    gpu_operator: self.gpu_operator.clone(),
+                    migration: (job.kind == JobKind::Migrate).then(|| PreparedMigration {
+                        chart_file: "/state/migration/chart.tgz".into(),
+                        from,
+                        to: job.settings.text("platform.version").to_owned(),
+                    }),
                     missing_images: self.images.iter().filter(|image| !self.present.contains(image)).cloned().collect(),
                 });
+            }
+            Step::CheckArchive { archive } => {
+                let images = vec!["r/a:1".to_owned(), "r/b:1".to_owned()];
+                self.ledger.job.as_mut().unwrap().archive =
+                    Some(ImageArchive { path: archive, images, bytes: 1 << 30, missing: None });
+            }
+            Step::CheckImages { images } => {
+                let missing = images.into_iter().filter(|image| !self.present.contains(image)).collect();
+                self.ledger.job.as_mut().unwrap().archive.as_mut().unwrap().missing = Some(missing);
             }
             Step::ImportImages { archive } => self.begin_unit(StepKind::ImportImages { archive }),
             Step::PullImage { image } => {
@@ -186,6 +263,13 @@ impl Story {
             Step::DeleteHooks { jobs } => self.ledger.hooks_deleted(jobs),
             Step::Uninstall { namespace, release, no_hooks } => {
                 self.begin_unit(StepKind::Uninstall { namespace, release, no_hooks })
+            }
+            Step::Migrate => self.begin_unit(StepKind::Migrate),
+            Step::NoteMigration => self.ledger.migration_seen(now),
+            Step::KeepMigrationLog { pods, succeeded, message } => {
+                let log = "/state/migrations/N.log".into();
+                let end = MigrationEnd { succeeded, message, log, pods, at: now, removed: false, fresh: false };
+                self.ledger.migration_ended(end);
             }
             Step::Install => self.begin_unit(StepKind::Install),
             Step::Upgrade => self.begin_unit(StepKind::Upgrade),
@@ -200,6 +284,8 @@ impl Story {
             Step::SkipHooks => drop(self.ledger.skip_hooks("", now)),
             Step::StartWayBack { reason } => self.ledger.start_way_back(reason, now),
             Step::NotePage(page) => self.ledger.job.as_mut().unwrap().page = page,
+            Step::EnableGpu { chart } => self.begin_unit(StepKind::EnableGpu { chart }),
+            Step::ConfigureLonghorn { .. } => self.ledger.arranged("configure-longhorn"),
             Step::LabelNode { .. } => {
                 let node = Arc::make_mut(self.view.nodes.get_mut("node").unwrap());
                 node.role = Some("storage".into());
@@ -259,14 +345,20 @@ impl Story {
 
     fn release(&mut self, name: &str, status: &str, description: &str, ours: bool) {
         let root = name == "kaapana-admin-chart";
-        let namespace = if root { "default" } else { "admin" };
+        let namespace = match name {
+            "gpu-operator" => "gpu-operator-resources",
+            _ if root || name == "kaapana-migration" => "default",
+            _ => "admin",
+        };
         let description = match (description, &self.ledger.job) {
             ("mine", Some(job)) => job.description(),
+            ("first", _) => self.ledger.migration.as_ref().unwrap().description.clone(),
             ("mine", None) => self.ledger.deployed.as_ref().unwrap().description.clone(),
             (other, _) => other.to_owned(),
         };
-        let objects =
-            self.view.releases.get(&(namespace.into(), name.into())).map(|known| known.objects.clone()).unwrap_or_default();
+        let migrates = || vec![ManifestObject { id: ObjectId::new("Job", "services", "migration"), has_ttl: false, keep: false }];
+        let objects = if name == "kaapana-migration" { migrates() } else { vec![] };
+        let objects = self.view.releases.get(&(namespace.into(), name.into())).map_or(objects, |known| known.objects.clone());
         let release = Release {
             name: name.into(),
             namespace: namespace.into(),
@@ -361,12 +453,26 @@ impl Story {
                 disk.missing_mounts = vec![disk.path.clone()];
                 disk.mount_point = "/".into();
             }
+            "missing" => (disk.exists, disk.empty) = (false, None),
+            "there" => (disk.exists, disk.empty) = (true, Some(true)),
+            "link" => disk.resolved = words[3].into(),
             "readonly" => disk.read_only = true,
             "empty" => disk.empty = Some(true),
             "used" => disk.empty = Some(false),
             "free" => disk.free = disk.total / 100 * words[3].parse::<u64>().unwrap(),
-            "version" => disk.version = Some(words[3].into()),
+            "folder" => (disk.empty, disk.folder) = (Some(false), Some(words[3].into())),
+            "version" => disk.version = (words[3] != "none").then(|| words[3..].join(" ")),
             "uuid" => disk.identity.uuid = Some(words[3].into()),
+            "hung" => {
+                *disk =
+                    Directory { hung: true, error: Some("no answer for 5 s".into()), exists: false, empty: None, ..disk.clone() }
+            }
+            "inodes" => disk.inodes = Some((100_000, words[3].parse().unwrap())),
+            "errors" => disk.fs_errors = words[3].parse().ok(),
+            "turns" => disk.rotational = Some(true),
+            "root" => disk.on_root_disk = Some(true),
+            // GiB an hour.
+            "filling" => disk.filling = words[3].parse::<u64>().unwrap() << 30,
             "marker" => disk.identity.marker = (words[3] != "none").then(|| words[3].into()),
             other => panic!("no such thing of a disk: {other}"),
         }
@@ -399,6 +505,48 @@ impl Story {
             }
             "api" => {
                 self.snapshot.api = Observed::Fresh(ApiState { ready: true, message: String::new(), version: "v1.33.1".into() });
+                self.see();
+            }
+            "snap" => self.snap(words[1]),
+            "gpu-host" => {
+                let version = |word: &str| (word != "none").then(|| word.to_owned());
+                self.snapshot.gpu_host = Observed::Fresh(GpuHost {
+                    driver: version(words[1]),
+                    library: version(words[2]),
+                    devices: words[3..].iter().map(|device| (*device).to_owned()).collect(),
+                });
+            }
+            "page-certificate" => {
+                let Observed::Fresh(page) = &mut self.snapshot.page else { panic!("page up comes first") };
+                page.certificate = words[1].parse().ok();
+            }
+            "arguments" => self.snapshot.arguments = Observed::Fresh(arguments::parse(&rest(1).replace(' ', "\n"))),
+            "certificate" => self.certificate(words[1], words[2]),
+            "limits" => {
+                let number = |word: &str| word.parse().ok();
+                self.snapshot.limits =
+                    Observed::Fresh(Limits { max_map_count: number(words[1]), inotify_instances: number(words[2]) });
+            }
+            "arguments-changed" => {
+                let Observed::Fresh(arguments) = &mut self.snapshot.arguments else { panic!("node good comes first") };
+                arguments.changed = Some(self.now);
+            }
+            "started" => {
+                let now = self.now;
+                let Observed::Fresh(units) = &mut self.snapshot.services else { panic!("node good comes first") };
+                let (_, unit) = units.iter_mut().find(|(name, _)| name.contains(words[1])).expect("a unit");
+                unit.since = Some(now);
+            }
+            "restarted" => {
+                let now = self.now;
+                let Observed::Fresh(units) = &mut self.snapshot.services else { panic!("node good comes first") };
+                let (_, unit) = units.iter_mut().find(|(name, _)| name.contains(words[1])).expect("a unit");
+                unit.restarts.push(now);
+            }
+            "pressure" => {
+                let what = rest(1);
+                let node = Arc::make_mut(self.view.nodes.get_mut("node").unwrap());
+                node.pressure = (what != "none").then_some(what).into_iter().collect();
                 self.see();
             }
             "chart" => self.chart(words[1]),
@@ -437,7 +585,52 @@ impl Story {
                 self.view.registry_hosting = Some(Arc::new(RegistryHosting { uid: "hosting".into(), release }));
                 self.see();
             }
+            // provider missing: the cluster has no provider of volumes.
+            "provider" => {
+                let shown_by = "StorageClass microk8s-hostpath".into();
+                self.storage = Some(StorageProvider { shown_by, present: words[1] == "there", longhorn: None });
+            }
+            // longhorn NODES OVER MINIMAL FAST SLOW [NAME=PATH@FILESYSTEM#TAG,TAG…]
+            "longhorn" => {
+                let disk = |word: &&str| {
+                    let (name, rest) = word.split_once('=').unwrap();
+                    let (path, rest) = rest.split_once('@').unwrap();
+                    let (filesystem, tags) = rest.split_once('#').unwrap();
+                    let tags = tags.split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+                    let disk = LonghornDisk { path: path.into(), tags, filesystem: filesystem.parse().ok() };
+                    (name.to_owned(), disk)
+                };
+                let longhorn = Longhorn {
+                    node: (words[1] != "unknown")
+                        .then(|| LonghornNode { name: "node".into(), disks: words[6..].iter().map(disk).collect() }),
+                    schedulable: words[1].parse().unwrap_or(0),
+                    over_provisioning: words[2].into(),
+                    minimal_available: words[3].into(),
+                    filesystems: [words[4], words[5]].map(|word| word.parse().unwrap()),
+                };
+                let shown_by = "CSIDriver driver.longhorn.io".into();
+                self.storage = Some(StorageProvider { shown_by, present: true, longhorn: Some(longhorn) });
+            }
+            "gpu-operator" => self.gpu_operator = Some(Ok(words[1].into())),
+            // gpus N: how many the node gives to pods.
+            "gpus" => {
+                Arc::make_mut(self.view.nodes.get_mut("node").unwrap()).gpus = words[1].parse().unwrap();
+                self.see();
+            }
             "brings-hosting" => self.brings_registry_hosting = true,
+            // values PATH: the value that helm is given.
+            "values" => {
+                let prepared = self.ledger.job.as_ref().and_then(|job| job.prepared.as_ref()).unwrap();
+                writeln!(self.out, "  {} {}", words[1], prepared.values.get(words[1]).unwrap()).unwrap();
+            }
+            // given PATH VALUE: what is deployed was given this.
+            "given" => {
+                let deployed = self.ledger.deployed.as_mut().unwrap();
+                let mut nested = deployed.values.nested();
+                let pointer = format!("/{}", words[1].replace('.', "/"));
+                *nested.pointer_mut(&pointer).unwrap() = words[2].into();
+                deployed.values = values::Values::of_nested(&nested);
+            }
             "show-dns" => {
                 let text = self.view.dns.as_ref().map(|dns| dns.corefile.clone()).unwrap_or_default();
                 for line in text.lines() {
@@ -504,8 +697,12 @@ impl Story {
             }
             "page" => {
                 let answers = words[1] == "up";
-                self.snapshot.page =
-                    Observed::Fresh(Page { url: "https://kaapana.example.org/".into(), answers, message: String::new() });
+                self.snapshot.page = Observed::Fresh(Page {
+                    url: "https://kaapana.example.org/".into(),
+                    answers,
+                    message: String::new(),
+                    certificate: None,
+                });
             }
             "helms" => {
                 self.snapshot.helms = Observed::Fresh(words[1..].iter().filter_map(|word| word.parse().ok()).collect());
@@ -532,13 +729,52 @@ impl Story {
             "pause" => self.ledger.pause = Some(Pause { reason: rest(1), until: None, since: self.now, requester: 0 }),
             "resume" => self.ledger.pause = None,
             "ask" => {
-                let kind = if words[1] == "deploy" { JobKind::Deploy } else { JobKind::Undeploy };
+                let kind = match words[1] {
+                    "deploy" => JobKind::Deploy,
+                    "migrate" => JobKind::Migrate,
+                    "import-images" => JobKind::ImportImages,
+                    _ => JobKind::Undeploy,
+                };
                 let job = self.ledger.start_job(kind, "asked for".into(), Some(0), self.now).expect("no job runs");
                 job.options.no_hooks |= words.contains(&"no-hooks");
                 job.options.nuke_pods = words.contains(&"nuke-pods");
                 job.options.unlock = words.contains(&"unlock");
                 job.options.stop_workflows = words.contains(&"stop-workflows");
-                self.ledger.desired = if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+                if kind == JobKind::ImportImages {
+                    job.archive = Some(ImageArchive { path: words[2].into(), images: vec![], bytes: 0, missing: None });
+                } else {
+                    self.ledger.desired = if kind == JobKind::Undeploy { Desired::Undeployed } else { Desired::Deployed };
+                }
+            }
+            // As kaapanactl deploy --accept-fresh-deploy and kaapanactl migrate --restored write it.
+            "accept-unknown" | "accept-fresh" | "restored" | "may" => {
+                let settings = self.ledger.settings.clone().unwrap();
+                let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now };
+                let answer = match *words.get(1).unwrap_or(&words[0]) {
+                    "migrate" => planner::migration::migrate(&inputs, &settings, false),
+                    "accept-unknown" => planner::migration::unknown_data(&inputs, &settings).map(|()| {
+                        if words[0] == "accept-unknown" {
+                            self.ledger.accept_data(&settings);
+                        }
+                    }),
+                    "accept-fresh" => planner::migration::fresh_deploy(&inputs, &settings).map(|migration| {
+                        if words[0] == "accept-fresh" {
+                            self.ledger.migration = Some(migration);
+                        }
+                    }),
+                    _ => planner::migration::restored(&inputs).map(drop).inspect(|()| {
+                        if words[0] == "restored" {
+                            self.ledger.data_restored();
+                        }
+                    }),
+                };
+                match answer {
+                    Ok(()) => writeln!(self.out, "  yes").unwrap(),
+                    Err(planner::migration::Refused::Held(holds)) => {
+                        holds.iter().for_each(|hold| writeln!(self.out, "  held {}: {}", hold.reason, hold.message).unwrap());
+                    }
+                    Err(refused) => writeln!(self.out, "  no: {refused:?}").unwrap(),
+                }
             }
             "restart" => {
                 let config = self.snapshot.config.clone();

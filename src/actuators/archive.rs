@@ -200,5 +200,13 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000)) {
             drop(look(&bytes));
         }
+
+        #[test]
+        fn any_name_of_an_image_is_taken(name in "\\PC{0,200}", path in "[a-z0-9./:@_-]{0,80}") {
+            for name in [name, path] {
+                let whole = whole_name(&name);
+                proptest::prop_assert_eq!(whole_name(&whole), whole.clone(), "a whole name stays as it is");
+            }
+        }
     }
 }

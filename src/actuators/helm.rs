@@ -12,13 +12,13 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::{ActionError, chart};
-use crate::command::{Invocation, Redactor, helm_environment, run};
+use crate::command::{Input, Invocation, Redactor, helm_environment, run};
 use crate::config::derived::Machine;
 use crate::config::settings::Settings;
 use crate::config::values::{self, Values};
 use crate::error::chain;
 use crate::job_step::{CHART_ARGUMENT, Order};
-use crate::ledger::{Cause, Job, Prepared};
+use crate::ledger::{Cause, Job, JobKind, Prepared};
 use crate::paths::Paths;
 use crate::sensors::{release::manifest_entries, tools};
 use crate::state::Chart;
@@ -35,7 +35,7 @@ pub(super) fn make_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// Writes a file of mode 0600, synced.
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -48,6 +48,7 @@ pub fn values_file(chart: &Path) -> PathBuf {
 }
 
 /// Brings chart, values and manifest of a job in hand. Nothing that runs is touched.
+/// `from`: the version a migration begins with; `None`: it finds out itself.
 ///
 /// # Errors
 ///
@@ -60,6 +61,7 @@ pub async fn prepare(
     source: &Chart,
     machine: Machine,
     api_version: &str,
+    from: Option<String>,
 ) -> Result<Prepared, ActionError> {
     let folder = paths.deployment(job.id);
     let state = |error: std::io::Error| ActionError::node("StateNotWritable", &error);
@@ -77,9 +79,17 @@ pub async fn prepare(
     check_chart(settings, source, &file).await?;
     let digest = digest(&file).await?;
     write_private(&values_file(&file), &serde_json::to_vec(&values.nested()).unwrap_or_default()).map_err(state)?;
-    let manifest = render(paths, helm, settings, &file, &values_file(&file), api_version, &redactor).await?;
-    let (kinds, images) = requirements(&manifest);
+    let name = [settings.release_name(), &settings.helm_namespace()];
+    let manifest = render(paths, helm, name, &file, api_version, &redactor).await?;
+    let (mut kinds, mut images) = requirements(&manifest);
     let registry_hosting = brings_registry_hosting(&manifest);
+    let migration = if job.kind == JobKind::Migrate {
+        let (migration, (also, of)) = super::migration::prepare(paths, helm, job, &file, &values, from, &redactor).await?;
+        (kinds, images) = (merged(kinds, also), merged(images, of));
+        Some(migration)
+    } else {
+        None
+    };
     let missing_images = super::images::missing(paths, &images).await?;
     let import = super::images::import_from(job, &missing_images).await?;
     Ok(Prepared {
@@ -93,7 +103,15 @@ pub async fn prepare(
         missing_images,
         import,
         aside: None,
+        migration,
+        storage: None,
+        gpu_operator: None,
     })
+}
+
+/// Both, sorted, each once.
+fn merged(a: Vec<String>, b: Vec<String>) -> Vec<String> {
+    a.into_iter().chain(b).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Puts a chart aside, with what Helm was given for what was taken over and runs with it:
@@ -159,35 +177,35 @@ fn invocation(paths: &Paths, helm: &Path, arguments: Vec<std::ffi::OsString>, li
         arguments,
         environment: helm_environment(&paths.helm_home()),
         directory: paths.helm_home(),
-        input: Vec::new(),
+        input: Input::Bytes(Vec::new()),
         limit,
         output_cap: MANIFEST_CAP,
     }
 }
 
-async fn render(
+/// Renders a chart with the values beside it, as the release of this name and namespace.
+pub(super) async fn render(
     paths: &Paths,
     helm: &Path,
-    settings: &Settings,
+    [name, namespace]: [&str; 2],
     chart: &Path,
-    values: &Path,
     api_version: &str,
     redactor: &Redactor,
 ) -> Result<String, ActionError> {
     let mut arguments = vec![
         "template".into(),
-        settings.release_name().into(),
+        name.into(),
         chart.as_os_str().into(),
         "--namespace".into(),
-        settings.helm_namespace().into(),
+        namespace.into(),
         "--values".into(),
-        values.as_os_str().into(),
+        values_file(chart).into(),
         "--include-crds".into(),
     ];
     if !api_version.is_empty() {
         arguments.extend(["--kube-version".into(), api_version.into()]);
     }
-    let outcome = run(&invocation(paths, helm, arguments, RENDER_LIMIT), redactor, true, |_| {})
+    let outcome = run(invocation(paths, helm, arguments, RENDER_LIMIT), redactor, true, |_| {})
         .await
         .map_err(|error| ActionError::node("HelmNotStarted", &error))?;
     if !outcome.success() {
@@ -313,7 +331,7 @@ pub fn uninstall_order(paths: &Paths, helm: &Path, job: &Job, namespace: &str, r
     order(paths, helm, arguments, job.settings.duration("deployment.helm_timeout"))
 }
 
-fn order(paths: &Paths, helm: &Path, mut arguments: Vec<String>, limit: Duration) -> Order {
+pub(super) fn order(paths: &Paths, helm: &Path, mut arguments: Vec<String>, limit: Duration) -> Order {
     arguments.extend([
         "--timeout".into(),
         format!("{}s", limit.as_secs()),
@@ -325,6 +343,7 @@ fn order(paths: &Paths, helm: &Path, mut arguments: Vec<String>, limit: Duration
         arguments,
         chart: None,
         input: None,
+        stream: None,
         environment: Vec::new(),
         home: paths.helm_home(),
         // Helm's own limit comes first and says more; this one is for a helm that hangs.

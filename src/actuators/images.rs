@@ -7,8 +7,8 @@ use super::ActionError;
 use super::archive::whole_name;
 use crate::config::Settings;
 use crate::error::chain;
-use crate::job_step::{CHART_ARGUMENT, IMPORT_LIMIT, Order};
-use crate::ledger::{Cause, Job};
+use crate::job_step::{IMPORT_LIMIT, Order};
+use crate::ledger::{Cause, ImageArchive, Job};
 use crate::paths::Paths;
 use crate::runtime::{Credentials, Runtime, RuntimeError};
 
@@ -71,18 +71,43 @@ pub async fn import_from(job: &Job, missing: &[String]) -> Result<Option<PathBuf
     Ok(Some(archive))
 }
 
+/// Looks which images an archive has, before anything of it is imported.
+///
+/// # Errors
+///
+/// When it is not whole, is something else, or has no image with a name.
+pub async fn look_into(archive: PathBuf) -> Result<ImageArchive, ActionError> {
+    let of = archive.clone();
+    let looking = move || {
+        let images = super::archive::images(&of)?;
+        let bytes = std::fs::metadata(&of).map_err(|error| format!("cannot be read: {error}"))?.len();
+        Ok((images, bytes))
+    };
+    let found: Result<_, String> = tokio::task::spawn_blocking(looking).await.unwrap_or_else(|error| Err(error.to_string()));
+    let invalid = |what: String| ActionError {
+        cause: Cause::Images,
+        ..ActionError::configuration("ImagesArchiveInvalid", format!("{} {what}", archive.display()))
+    };
+    let (images, bytes) = found.map_err(invalid)?;
+    if images.is_empty() {
+        return Err(invalid("has no image with a name".into()));
+    }
+    Ok(ImageArchive { path: archive, images: images.into_iter().collect(), bytes, missing: None })
+}
+
 /// The order to import an archive. It is opened before the program starts; the runtime
 /// checks each layer against its digest.
 #[must_use]
 pub fn import_order(paths: &Paths, archive: &Path) -> Order {
     let program = paths.ctr.iter().find(|path| path.is_file()).or(paths.ctr.first()).cloned().unwrap_or_default();
     let socket = paths.runtime.display().to_string();
-    let words = ["--address", &socket, "--namespace", "k8s.io", "images", "import", CHART_ARGUMENT];
+    let words = ["--address", &socket, "--namespace", "k8s.io", "images", "import", "-"];
     Order {
         program,
         arguments: words.map(str::to_owned).to_vec(),
-        chart: Some(archive.to_path_buf()),
+        chart: None,
         input: None,
+        stream: Some(archive.to_path_buf()),
         environment: Vec::new(),
         home: paths.helm_home(),
         limit_seconds: IMPORT_LIMIT.as_secs(),

@@ -6,7 +6,9 @@
 //! * [`pull`]: a chart from the registry, or from what was pulled before; [`chart`]: is it the one meant?
 //! * [`images`]: asks the container runtime for images, and has it pull or import them; [`archive`]: is an
 //!   archive of images whole, and what is in it?
+//! * [`migration`]: the migration's chart, its release, its log;
 //! * [`disk`]: the marker in a data directory;
+//! * [`gpu`]: the GPU operator; [`longhorn`]: Longhorn's disks and settings;
 //! * [`site_program`]: orders the site's own program before a take-down;
 //! * [`inhibitor`]: keeps the machine from being shut down while a job runs.
 
@@ -16,9 +18,12 @@ pub mod archive;
 pub mod chart;
 pub mod cluster;
 pub mod disk;
+pub mod gpu;
 pub mod helm;
 pub mod images;
 pub mod inhibitor;
+pub mod longhorn;
+pub mod migration;
 pub mod pull;
 pub mod site_program;
 pub mod systemd;

@@ -83,7 +83,6 @@ pub async fn start_step(
     let manager = SystemdProxy::new(connection).await.map_err(refused)?;
     let arguments = ["job-step".to_owned(), folder.to_string_lossy().into_owned()];
     let mut properties = properties(description, "exec", program, &arguments);
-    // A site's own program may want to become somebody else.
     properties.push(("NoNewPrivileges", Variant::from(confined)));
     // The result stays until it is in the ledger.
     properties.push(("RemainAfterExit", Variant::from(true)));

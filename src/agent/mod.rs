@@ -2,7 +2,8 @@
 //!
 //! * [`Agent::run`] waits for whatever happens first: a sensor, a request, a change
 //!   of the configuration, the end of an action, a time, a signal;
-//! * [`requests`]: what others may ask, and the rules for accepting it;
+//! * [`requests`]: what others may ask, and the rules for accepting it (`migrating`: about a
+//!   migration);
 //! * [`perform`]: carries out the one step of a plan and writes it into the ledger, with
 //!   `preparing` (what is brought in hand), `units` (what runs for a job) and `jobs` (how
 //!   one begins and ends);
@@ -10,7 +11,9 @@
 //!
 //! Nothing here decides what to do with the platform: that is [`crate::planner`].
 
+mod damper;
 mod jobs;
+mod migrating;
 pub mod perform;
 mod preparing;
 pub mod publish;
@@ -31,6 +34,7 @@ use crate::ledger::{Ledger, LedgerError, LedgerStore};
 use crate::paths::Paths;
 use crate::planner::{self, Inputs, Plan};
 use crate::sensors::Observation;
+use crate::sensors::import::ImportQuestion;
 use crate::sensors::page::Question;
 use crate::state::{ConfigRefusal, Snapshot};
 use crate::telemetry::id;
@@ -80,6 +84,8 @@ pub struct Outbox {
     pub helms_wanted: watch::Sender<bool>,
     /// The page that is asked for, while a job works.
     pub page_wanted: watch::Sender<Option<Question>>,
+    /// The import that runs.
+    pub import_wanted: watch::Sender<Option<ImportQuestion>>,
 }
 
 /// The agent.
@@ -105,6 +111,8 @@ pub struct Agent {
     inhibitor: Option<tokio::task::JoinHandle<Option<zbus::OwnedFd>>>,
     /// When the ledger may be written again after it could not.
     ledger_retry: Option<Timestamp>,
+    /// What was told of checks lately.
+    damper: damper::Damper,
     plan: Plan,
 }
 
@@ -135,6 +143,7 @@ impl Agent {
             reload_waiters: Vec::new(),
             inhibitor: None,
             ledger_retry: None,
+            damper: damper::Damper::default(),
         };
         agent.point_sensors();
         agent.watch_step();
@@ -352,16 +361,7 @@ impl Agent {
             Err(fault) => {
                 Some(ConfigRefusal { reason: "NotReadable".into(), file: String::new(), problems: vec![fault.to_string()] })
             }
-            Ok(Err(fault)) => Some(ConfigRefusal {
-                reason: "Invalid".into(),
-                file: fault
-                    .problems
-                    .iter()
-                    .find_map(|problem| problem.file.as_ref())
-                    .map(|file| file.display().to_string())
-                    .unwrap_or_default(),
-                problems: fault.problems.iter().map(ToString::to_string).collect(),
-            }),
+            Ok(Err(fault)) => Some(ConfigRefusal::invalid(&fault)),
             Ok(Ok(None)) if self.ledger.generation == 0 => None,
             Ok(Ok(None)) => Some(ConfigRefusal {
                 reason: "Missing".into(),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Agent;
-use crate::actuators::{ActionError, cluster};
+use crate::actuators::{ActionError, cluster, images, longhorn};
 use crate::fault;
-use crate::ledger::{Cause, Job, JobFailure, JobResult, Ledger, Prepared, StepKind};
+use crate::ledger::{Cause, ImageArchive, Job, JobFailure, JobResult, Ledger, MigrationEnd, Prepared, StepKind};
 use crate::planner::Step;
 use crate::state::{DiskIdentity, ObjectId, Observed};
 
@@ -25,6 +25,10 @@ pub enum Outcome {
     Late(Duration),
     /// A chart and its values are in hand, or not.
     Prepared(Result<Box<Prepared>, ActionError>),
+    /// An archive of images was looked into, or is none.
+    ArchiveChecked(Result<ImageArchive, ActionError>),
+    /// Images were looked for in the runtime: those that are not there.
+    ImagesChecked(Result<Vec<String>, ActionError>),
     /// An image was pulled, or not.
     ImagePulled(String, Result<(), ActionError>),
     /// A unit was started, or not.
@@ -35,6 +39,8 @@ pub enum Outcome {
     VolumesRetained(Result<Vec<(String, String)>, ActionError>),
     /// Pods were deleted by force, or not all.
     PodsDeleted(Result<Vec<(String, String, String)>, ActionError>),
+    /// The migration has ended, and its log is kept.
+    MigrationEnded(Box<MigrationEnd>),
     /// A unit was forgotten; what it did is in the ledger already.
     Forgotten,
     /// The node has its label, or not.
@@ -67,6 +73,15 @@ impl Agent {
         match step {
             Step::StartJob { kind, reason } => self.start_job(kind, reason),
             Step::Prepare => self.begin_prepare(),
+            Step::CheckArchive { archive } => {
+                self.act(async move { Outcome::ArchiveChecked(images::look_into(archive).await) });
+                false
+            }
+            Step::CheckImages { images: wanted } => {
+                let paths = Arc::clone(&self.paths);
+                self.act(async move { Outcome::ImagesChecked(images::missing(&paths, &wanted).await) });
+                false
+            }
             Step::ImportImages { archive } => self.begin_unit(StepKind::ImportImages { archive }),
             Step::PullImage { image } => self.pull_image(image),
             Step::BeginTakeDown { releases, objects, hooks } => {
@@ -88,6 +103,12 @@ impl Agent {
             Step::Uninstall { namespace, release, no_hooks } => {
                 self.begin_unit(StepKind::Uninstall { namespace, release, no_hooks })
             }
+            Step::Migrate => self.begin_unit(StepKind::Migrate),
+            Step::NoteMigration => {
+                let now = self.now();
+                self.commit(|ledger| ledger.migration_seen(now)).is_ok()
+            }
+            Step::KeepMigrationLog { pods, succeeded, message } => self.keep_migration_log(pods, succeeded, message),
             Step::Install => self.begin_unit(StepKind::Install),
             Step::Upgrade => self.begin_unit(StepKind::Upgrade),
             Step::RunSiteProgram { program } => self.begin_unit(StepKind::PreTakedown { program }),
@@ -109,6 +130,12 @@ impl Agent {
             Step::SkipHooks => self.skip_hooks(),
             Step::StartWayBack { reason } => self.start_way_back(reason),
             Step::NotePage(page) => self.change_job(|job| job.page = page),
+            Step::EnableGpu { chart } => self.begin_unit(StepKind::EnableGpu { chart }),
+            Step::ConfigureLonghorn { changes } => {
+                let (paths, job) = (Arc::clone(&self.paths), self.ledger.job.as_ref().map_or(0, |job| job.id));
+                self.act(async move { Outcome::Arranged(name, longhorn::configure(&paths, job, &changes).await) });
+                false
+            }
             Step::LabelNode { node } => {
                 let paths = Arc::clone(&self.paths);
                 self.act(async move { Outcome::Labelled(cluster::label_node(&paths, &node).await) });
@@ -147,6 +174,15 @@ impl Agent {
     pub(super) fn note(&mut self, outcome: Result<Outcome, tokio::task::JoinError>) {
         match outcome {
             Ok(Outcome::Prepared(Ok(prepared))) => {
+                let hosting = self.snapshot.cluster.last().and_then(|cluster| cluster.registry_hosting.as_ref());
+                if hosting.is_some_and(|found| found.release.is_none()) && !prepared.registry_hosting {
+                    let job = self.ledger.job.as_ref().map_or(0, |job| job.id);
+                    tracing::warn!(
+                        job,
+                        "kube-public/local-registry-hosting is there and stays: a MicroK8s add-on's or an extension's; an extension that \
+                         brings its own cannot be installed beside it"
+                    );
+                }
                 self.commit(|ledger| ledger.prepared(*prepared)).ok();
             }
             Ok(Outcome::ImagePulled(image, Ok(()))) => {
@@ -176,6 +212,8 @@ impl Agent {
             }
             Ok(
                 Outcome::Prepared(Err(fault))
+                | Outcome::ArchiveChecked(Err(fault))
+                | Outcome::ImagesChecked(Err(fault))
                 | Outcome::Labelled(Err(fault))
                 | Outcome::Arranged(_, Err(fault))
                 | Outcome::ImagePulled(_, Err(fault))
@@ -201,8 +239,17 @@ impl Agent {
             Ok(Outcome::Arranged(what, Ok(true))) => {
                 self.commit(|ledger| ledger.arranged(what)).ok();
             }
+            Ok(Outcome::ImagesChecked(Ok(missing))) => {
+                self.change_job(|job| job.archive.iter_mut().for_each(|archive| archive.missing = Some(missing.clone())));
+            }
+            Ok(Outcome::ArchiveChecked(Ok(archive))) => {
+                self.change_job(|job| job.archive = Some(archive));
+            }
             Ok(Outcome::Labelled(Ok(()))) => {
                 self.change_job(|job| job.labelled = true);
+            }
+            Ok(Outcome::MigrationEnded(end)) => {
+                self.commit(|ledger| ledger.migration_ended(*end)).ok();
             }
             Ok(Outcome::Forgotten) => {}
             Ok(Outcome::Late(limit)) => {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::Agent;
 use super::perform::{ACTION_LIMIT, Outcome};
-use crate::actuators::{ActionError, cluster, disk, helm, images};
+use crate::actuators::{ActionError, cluster, disk, gpu, helm, images};
 use crate::config::Settings;
 use crate::config::derived::Machine;
-use crate::config::values::hex;
-use crate::ledger::{Cause, Deployed, Intent, JobResult};
-use crate::planner::Inputs;
-use crate::state::{Gpu, Node};
+use crate::config::values::{self, hex};
+use crate::ledger::{Cause, Deployed, Intent, Job, JobResult};
+use crate::paths::Paths;
+use crate::planner::{Inputs, data};
+use crate::sensors::storage;
+use crate::state::{Gpu, Node, StorageProvider};
 
 impl Agent {
     pub(super) fn begin_prepare(&mut self) -> bool {
@@ -22,6 +24,7 @@ impl Agent {
         let mut directories: Vec<_> =
             disks.into_iter().flatten().filter(|directory| directory.exists).map(|directory| directory.path.clone()).collect();
         directories.dedup();
+        let data = inputs.disks(&job.settings).map(|disks| data::standing(&job.settings, &disks.fast, &self.ledger));
         let (Some(chart), Some(tools)) = (inputs.chart(&job.settings), self.snapshot.tools.last()) else {
             // Asked for while the first look is outstanding: the next one decides.
             return false;
@@ -69,6 +72,7 @@ impl Agent {
             .filter(same)
             .and_then(|deployed| deployed.adopted.as_ref())
             .map(|adopted| adopted.given.clone());
+        let from = data.as_ref().and_then(data::Standing::migrates_from);
         let version = self.snapshot.api.fresh().map(|api| api.version.clone()).unwrap_or_default();
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
         self.act(async move {
@@ -78,9 +82,14 @@ impl Agent {
                     return Outcome::Prepared(Err(ActionError::node("DiskNotWritable", &fault)));
                 }
             }
-            let machine = Machine { api_ip: cluster::api_address(&paths).await, ..machine };
             let prepared = async {
-                let mut prepared = helm::prepare(&paths, &helm, &job, &chart, machine, &version).await?;
+                let storage = look_at_storage(&paths, &job, &machine.node_name).await?;
+                let longhorn = storage.as_ref().and_then(|provider| provider.longhorn.as_ref());
+                let longhorn_nodes = longhorn.map_or(0, |longhorn| longhorn.schedulable);
+                let machine = Machine { api_ip: cluster::api_address(&paths).await, longhorn_nodes, ..machine };
+                let mut prepared = helm::prepare(&paths, &helm, &job, &chart, machine, &version, from).await?;
+                prepared.storage = storage;
+                prepared.gpu_operator = gpu::prepare(&paths, &job).await?;
                 if let Some(values) = adopted {
                     prepared.aside = Some(helm::put_aside(&prepared.chart_file, &values).await?);
                 }
@@ -111,6 +120,8 @@ impl Agent {
         Machine {
             memory_mib: self.snapshot.system.last().map_or(0, |system| system.memory_mib),
             gpu: matches!(self.snapshot.gpu.last(), Some(Gpu::Devices { .. })),
+            // Seen when a deployment is prepared.
+            longhorn_nodes: 0,
             node_name: node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
             server_ip: node.and_then(|node| node.address.clone()),
             api_ip: None,
@@ -144,6 +155,19 @@ impl Agent {
         });
         false
     }
+}
+
+/// The provider of volumes, where the release has a choice of one.
+async fn look_at_storage(paths: &Paths, job: &Job, node: &str) -> Result<Option<StorageProvider>, ActionError> {
+    if !values::has_key(&job.settings, "storage.volume_slow_data") {
+        return Ok(None);
+    }
+    storage::look(&paths.kubeconfig, &job.settings, node).await.map(Some).map_err(|unseen| ActionError {
+        reason: "StorageNotSeen",
+        message: unseen.to_string(),
+        tail: Vec::new(),
+        cause: if matches!(unseen, storage::Unseen::Api(_)) { Cause::Api } else { Cause::Interrupted },
+    })
 }
 
 /// 256 bits, hexadecimal.

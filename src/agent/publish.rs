@@ -7,12 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
+use super::damper::{Damper, Tell};
 use crate::health::platform::{Count, PlatformHealth};
-use crate::ledger::{FinishedJob, Job, PageTimes, Stage, StepRecord};
+use crate::ledger::{FinishedJob, Job, JobKind, PageTimes, RunningStep, Stage, StepKind, StepRecord};
 use crate::planner::Hold;
-use crate::sensors::page::Question;
+use crate::planner::preflight::documentation_of;
+use crate::sensors::import::ImportQuestion;
+use crate::sensors::page::{self, Question};
 use crate::service;
-use crate::state::{Condition, Phase, Severity, Status};
+use crate::state::{Condition, ImportProgress, Phase, Severity, Status};
 use crate::telemetry::id;
 
 /// Everything that is published, at one moment. Holds no secret. Serialized it is
@@ -185,7 +188,8 @@ impl Agent {
         if published == *before {
             return;
         }
-        log_changes(&before, &published);
+        let now = self.now();
+        log_changes(&before, &published, &mut self.damper, now);
         if published.phase != before.phase || published.summary != before.summary {
             service::status(&format!("{}: {}", published.phase.as_str(), published.summary));
         }
@@ -199,19 +203,34 @@ impl Agent {
             self.snapshot.cluster.fresh().is_some_and(|view| view.releases.values().any(|release| release.is_pending()));
         send_if_changed(&self.outbox.helms_wanted, pending);
         send_if_changed(&self.outbox.page_wanted, self.page_question());
+        send_if_changed(&self.outbox.import_wanted, self.import_question());
     }
 
-    /// The page of what runs, or of what is to run; while a job works.
+    /// The page of what runs, or of what is to run.
     fn page_question(&self) -> Option<Question> {
-        let job = self.ledger.job.as_ref()?;
-        let runs = self.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
-        let settings = runs.unwrap_or(&job.settings);
+        let deployed = self.ledger.deployed.as_ref();
+        let runs = deployed.and_then(|deployed| deployed.settings.as_ref());
+        let (settings, period) = match &self.ledger.job {
+            Some(job) => (runs.unwrap_or(&job.settings), page::PERIOD_JOB),
+            None => (runs.filter(|_| deployed.is_some_and(|deployed| deployed.installed))?, page::PERIOD),
+        };
         let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
-        Some(Question {
-            address: inputs.node()?.address.as_ref()?.parse().ok()?,
-            host: settings.text("platform.domain").to_owned(),
-            port: u16::try_from(settings.integer("network.https_port")).ok()?,
-        })
+        Question::of(inputs.node()?, settings, period)
+    }
+
+    /// The step that imports images, while it runs.
+    fn import_step(&self) -> Option<(&Job, &RunningStep)> {
+        let job = self.ledger.job.as_ref()?;
+        let step = job.step.as_ref().filter(|step| matches!(step.what, StepKind::ImportImages { .. }))?;
+        Some((job, step))
+    }
+
+    /// The import that runs, and what it is to bring.
+    fn import_question(&self) -> Option<ImportQuestion> {
+        let (job, step) = self.import_step()?;
+        let archive = job.archive.as_ref().map(|archive| archive.images.clone());
+        let images = archive.or_else(|| Some(job.prepared.as_ref()?.missing_images.clone()))?;
+        Some(ImportQuestion { folder: self.paths.step(&step.unit), images })
     }
 
     /// Does a deployment wait for a kind to be served?
@@ -234,6 +253,11 @@ impl Agent {
         })
     }
 
+    /// How far the import is, while it runs.
+    fn import(&self) -> Option<&ImportProgress> {
+        self.import_step().and_then(|_| self.snapshot.import.fresh())
+    }
+
     fn job_view(&self, job: &Job) -> JobView {
         let step = job.step.as_ref();
         JobView {
@@ -244,8 +268,8 @@ impl Agent {
             created: job.created,
             stage: job.stage.as_str().into(),
             step: self.plan.summary.clone(),
-            progress: progress(job, self.plan.health.as_ref()),
-            counts: counts(job, self.plan.health.as_ref()),
+            progress: progress(job, self.plan.health.as_ref(), self.import()),
+            counts: counts(job, self.plan.health.as_ref(), self.import()),
             way_back: job.way_back.as_ref().map(|way| way.failure.message.clone()).unwrap_or_default(),
             cancel_means: crate::planner::job::cancel_means(job, &self.ledger).unwrap_or_default(),
             session: job.session.clone(),
@@ -262,10 +286,16 @@ impl Agent {
 
 /// A share for each stage, so that it grows steadily: what takes longest, the
 /// following, counts by workloads.
-fn progress(job: &Job, health: Option<&PlatformHealth>) -> f64 {
+fn progress(job: &Job, health: Option<&PlatformHealth>, import: Option<&ImportProgress>) -> f64 {
+    let share = |done: usize, of: usize| if of == 0 { 0.0 } else { done as f64 / of as f64 };
+    if job.kind == JobKind::ImportImages {
+        let bytes = |import: &ImportProgress| share(mebibytes(import.bytes), mebibytes(import.total));
+        return import.map_or(0.0, |import| 0.8 * bytes(import) + 0.2 * share(import.images, import.of));
+    }
     match job.stage {
         Stage::Prepare => 0.0,
         Stage::TakeDown => 0.1,
+        Stage::Migrate => 0.2,
         Stage::Install => 0.3,
         Stage::Follow => {
             let (done, total) = health.map_or((0, 0), |health| (health.workloads.done, health.workloads.total));
@@ -276,15 +306,21 @@ fn progress(job: &Job, health: Option<&PlatformHealth>) -> f64 {
 }
 
 /// What can be counted of a job, by name.
-fn counts(job: &Job, health: Option<&PlatformHealth>) -> BTreeMap<String, Count> {
+fn counts(job: &Job, health: Option<&PlatformHealth>, import: Option<&ImportProgress>) -> BTreeMap<String, Count> {
     let mut counts = BTreeMap::new();
+    let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     if let Some(prepared) = &job.prepared {
-        let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let (total, missing) = (of(prepared.images.len()), of(prepared.missing_images.len()));
-        counts.insert("images".into(), Count { done: total.saturating_sub(missing), total });
+        let imported = of(import.map_or(0, |import| import.images));
+        counts.insert("images".into(), Count { done: total.saturating_sub(missing) + imported, total });
+    } else if let Some(archive) = &job.archive {
+        let done = if job.imported { archive.images.len() } else { import.map_or(0, |import| import.images) };
+        counts.insert("images".into(), Count { done: of(done), total: of(archive.images.len()) });
+    }
+    if let Some(import) = import {
+        counts.insert("MiB".into(), Count { done: of(mebibytes(import.bytes)), total: of(mebibytes(import.total)) });
     }
     if let (Stage::Prepare | Stage::TakeDown, Some(down)) = (job.stage, &job.takedown) {
-        let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         counts.insert("releases".into(), Count { done: of(down.uninstalled.len()), total: of(down.releases.len()) });
     } else if let (Stage::Install | Stage::Follow, Some(health)) = (job.stage, health) {
         counts.insert("releases".into(), health.releases);
@@ -292,6 +328,10 @@ fn counts(job: &Job, health: Option<&PlatformHealth>) -> BTreeMap<String, Count>
         counts.insert("pods".into(), health.pods);
     }
     counts
+}
+
+fn mebibytes(bytes: u64) -> usize {
+    usize::try_from(bytes >> 20).unwrap_or(usize::MAX)
 }
 
 /// Tells a sensor what is wanted, when that is something else than before.
@@ -319,7 +359,31 @@ fn arrow(advice: &str) -> String {
     if advice.is_empty() { String::new() } else { format!(" -> {advice}") }
 }
 
-fn log_changes(before: &Published, now: &Published) {
+/// A condition, as the journal gets it.
+fn tell(condition: &Condition) {
+    let level = match (condition.status, condition.severity) {
+        (Status::False, Severity::Critical) => tracing::Level::ERROR,
+        (Status::False, Severity::Warning) => tracing::Level::WARN,
+        _ => tracing::Level::INFO,
+    };
+    at!(
+        level,
+        message_id = id::CONDITION,
+        condition = condition.id,
+        status = condition.status.as_str(),
+        reason = condition.reason,
+        advice = condition.advice,
+        documentation = documentation_of(&condition.id),
+        "{} is {}: {} {}{}",
+        condition.id,
+        condition.status.as_str(),
+        condition.reason,
+        condition.message,
+        arrow(&condition.advice)
+    );
+}
+
+fn log_changes(before: &Published, now: &Published, damper: &mut Damper, at: jiff::Timestamp) {
     if before.phase != now.phase {
         let bad = matches!(now.phase, Phase::Degraded | Phase::Blocked | Phase::NeedsOperator);
         at!(
@@ -337,6 +401,10 @@ fn log_changes(before: &Published, now: &Published) {
             tracing::error!(message_id = id::OPERATOR, reason = now.summary, "a person must decide: {}", now.summary);
         }
     }
+    // What flapped and is calm is told once more: its last change was not.
+    for condition in damper.calmed(at).iter().filter_map(|id| now.conditions.iter().find(|known| known.id == *id)) {
+        tell(condition);
+    }
     for condition in &now.conditions {
         let known = before.conditions.iter().find(|known| known.id == condition.id);
         // While things are on their way the reason changes all the time.
@@ -351,25 +419,19 @@ fn log_changes(before: &Published, now: &Published) {
         if first && condition.status != Status::False {
             continue;
         }
-        let level = match (condition.status, condition.severity) {
-            (Status::False, Severity::Critical) => tracing::Level::ERROR,
-            (Status::False, Severity::Warning) => tracing::Level::WARN,
-            _ => tracing::Level::INFO,
-        };
-        at!(
-            level,
-            message_id = id::CONDITION,
-            condition = condition.id,
-            status = condition.status.as_str(),
-            reason = condition.reason,
-            advice = condition.advice,
-            "{} is {}: {} {}{}",
-            condition.id,
-            condition.status.as_str(),
-            condition.reason,
-            condition.message,
-            arrow(&condition.advice)
-        );
+        let told = damper.note(&condition.id, at);
+        if told == Tell::Nothing {
+            continue;
+        }
+        tell(condition);
+        if told == Tell::Flaps {
+            tracing::warn!(
+                message_id = id::FLAPS,
+                condition = condition.id,
+                "{} changes again and again; further changes are told once it was calm for ten minutes",
+                condition.id
+            );
+        }
     }
     if !before.pause_reason.is_empty() && now.pause_reason.is_empty() {
         tracing::info!(message_id = id::RESUMED, reason = before.pause_reason, "no longer paused");

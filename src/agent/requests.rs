@@ -3,6 +3,8 @@
 //! An accepted request is in the ledger before the caller has its answer. A refused
 //! one changed nothing.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
@@ -11,9 +13,9 @@ use crate::config::derived::Machine;
 use crate::config::keys::{self, Effect};
 use crate::config::values;
 use crate::error;
-use crate::ledger::{Desired, Job, JobKind, Ledger, Pause};
+use crate::ledger::{Desired, ImageArchive, Job, JobKind, Ledger, Pause};
 use crate::planner::adoption::{self, Adoption};
-use crate::planner::{Hold, preflight, release};
+use crate::planner::{Hold, Inputs, migration, preflight, release};
 use crate::state::Status;
 use crate::telemetry::id;
 
@@ -78,6 +80,33 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<String, Refusal>>,
     },
+    /// Import an archive of images; answers with the job.
+    ImportImages {
+        /// Who asks.
+        requester: Requester,
+        /// The archive.
+        archive: PathBuf,
+        /// Why, for the history.
+        reason: String,
+        /// The answer.
+        reply: oneshot::Sender<Result<u32, Refusal>>,
+    },
+    /// Migrate the data to the configured version; answers with the job.
+    Migrate {
+        /// Who asks.
+        requester: Requester,
+        /// How.
+        options: MigrateOptions,
+        /// The answer.
+        reply: oneshot::Sender<Result<u32, Refusal>>,
+    },
+    /// Forget the migration that was begun, because the data was restored; answers with a sentence.
+    ForgetMigration {
+        /// Who asks.
+        requester: Requester,
+        /// The answer.
+        reply: oneshot::Sender<Result<String, Refusal>>,
+    },
     /// Show the values that Helm would be given; answers with a JSON document.
     Values {
         /// The answer.
@@ -116,6 +145,21 @@ pub struct DeployOptions {
     pub unlock: bool,
     /// A person accepts that the data directories lie on other disks than before.
     pub accept_disk_change: bool,
+    /// A person says that what lies in the fast data directory is no platform's data.
+    pub accept_unknown_data: bool,
+    /// A person accepts that the version is deployed afresh, as a migration wants it.
+    pub accept_fresh_deploy: bool,
+}
+
+/// How to migrate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MigrateOptions {
+    /// Why, for the history.
+    pub reason: String,
+    /// Also outside of the maintenance windows.
+    pub now: bool,
+    /// A person gives up releases that are stuck at their first revision.
+    pub unlock: bool,
 }
 
 /// How to undeploy.
@@ -159,7 +203,7 @@ pub enum Refusal {
     NotKept(String),
 }
 
-fn blocked(holds: &[Hold]) -> Refusal {
+pub(super) fn blocked(holds: &[Hold]) -> Refusal {
     let lines: Vec<String> = holds
         .iter()
         .map(|hold| if hold.advice.is_empty() { hold.message.clone() } else { format!("{} ({})", hold.message, hold.advice) })
@@ -170,7 +214,7 @@ fn blocked(holds: &[Hold]) -> Refusal {
 }
 
 /// What to do about a job that is in the way.
-fn conflict(job: &Job) -> Refusal {
+pub(super) fn conflict(job: &Job) -> Refusal {
     let (id, kind) = (job.id, job.kind.as_str());
     Refusal::JobConflict(match (&job.way_back, job.canceled_by) {
         (Some(_), _) => format!(
@@ -183,9 +227,13 @@ fn conflict(job: &Job) -> Refusal {
     })
 }
 
-/// What somebody wants who asks for such a job.
-fn wish(kind: JobKind) -> Desired {
-    if kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed }
+/// What somebody wants of the platform who asks for such a job; `None`: nothing.
+fn wish(kind: JobKind) -> Option<Desired> {
+    match kind {
+        JobKind::Deploy | JobKind::Migrate => Some(Desired::Deployed),
+        JobKind::Undeploy => Some(Desired::Undeployed),
+        JobKind::ImportImages => None,
+    }
 }
 
 impl Agent {
@@ -212,6 +260,15 @@ impl Agent {
             }
             Request::Adopt { requester, reply } => {
                 reply.send(self.accept_adopt(&requester)).ok();
+            }
+            Request::ImportImages { requester, archive, reason, reply } => {
+                reply.send(self.accept_import(requester, archive, reason)).ok();
+            }
+            Request::Migrate { requester, options, reply } => {
+                reply.send(self.accept_migrate(requester, options)).ok();
+            }
+            Request::ForgetMigration { requester, reply } => {
+                reply.send(self.accept_forget_migration(&requester)).ok();
             }
             Request::Values { reply } => {
                 reply.send(self.values_document()).ok();
@@ -240,13 +297,22 @@ impl Agent {
         if options.accept_disk_change {
             ledger.disks.clear();
         }
-        let inputs = crate::planner::Inputs { snapshot: &self.snapshot, ledger: &ledger, now: self.now() };
-        let holds = preflight::holds(JobKind::Deploy, &preflight::conditions(&inputs, inputs.health().as_ref()));
+        let inputs = Inputs { snapshot: &self.snapshot, ledger: &self.ledger, now: self.now() };
+        if options.accept_unknown_data {
+            migration::unknown_data(&inputs, &settings)?;
+            ledger.accept_data(&settings);
+        }
+        let migration = options.accept_fresh_deploy.then(|| migration::fresh_deploy(&inputs, &settings)).transpose()?;
+        if migration.is_some() {
+            ledger.migration.clone_from(&migration);
+        }
+        let inputs = Inputs { ledger: &ledger, ..inputs };
+        let kind = release::kind_of(&inputs, &settings);
+        // All that is in the way, so that nobody mends one thing after the other.
+        let mut holds = Vec::from_iter(release::refusal(&inputs, &settings, options.accept_identity_change));
+        holds.extend(preflight::holds(kind, &preflight::conditions(&inputs, inputs.health().as_ref())));
         if !holds.is_empty() {
             return Err(blocked(&holds));
-        }
-        if let Some(hold) = release::refusal(&inputs, &settings, options.accept_identity_change) {
-            return Err(blocked(&[hold]));
         }
         if release::is_as_wished(&inputs, &settings) && !options.again {
             if self.ledger.desired != Desired::Deployed {
@@ -263,9 +329,15 @@ impl Agent {
             return Err(blocked(&[hold]));
         }
         let reason = if options.reason.is_empty() { "asked for".to_owned() } else { options.reason };
-        self.accept_job(JobKind::Deploy, reason, requester, |ledger| {
+        self.accept_job(kind, reason, requester, |ledger| {
             if options.accept_disk_change {
                 ledger.disks.clear();
+            }
+            if options.accept_unknown_data {
+                ledger.accept_data(&settings);
+            }
+            if migration.is_some() {
+                ledger.migration = migration;
             }
             if let Some(job) = ledger.job.as_mut() {
                 job.options.accept_identity_change = options.accept_identity_change;
@@ -277,9 +349,15 @@ impl Agent {
 
     /// A request for what a job does already. It may wait less patiently; and a job of the
     /// agent's own becomes the person's, so that no pause and no window holds it any more.
-    fn join(&mut self, id: u32, requester: Requester, stop_workflows: bool, accept_disks: bool) -> Result<u32, Refusal> {
+    pub(super) fn join(
+        &mut self,
+        id: u32,
+        requester: Requester,
+        stop_workflows: bool,
+        accept_disks: bool,
+    ) -> Result<u32, Refusal> {
         let own = self.ledger.job.as_ref().is_some_and(|job| job.requester.is_none());
-        let wished = self.ledger.job.as_ref().is_some_and(|job| self.ledger.desired == wish(job.kind));
+        let wished = self.ledger.job.as_ref().is_some_and(|job| wish(job.kind).is_none_or(|wish| wish == self.ledger.desired));
         if wished && !own && !stop_workflows && !accept_disks {
             return Ok(id);
         }
@@ -290,7 +368,7 @@ impl Agent {
             }
             if let Some(job) = ledger.job.as_mut() {
                 // The file may say something else by now; a person's word is the newer one.
-                ledger.desired = wish(job.kind);
+                ledger.desired = wish(job.kind).unwrap_or(ledger.desired);
                 job.options.stop_workflows |= stop_workflows;
                 if own {
                     (job.requester, job.session) = (Some(uid), session);
@@ -341,7 +419,26 @@ impl Agent {
         })
     }
 
-    fn accept_job(
+    fn accept_import(&mut self, requester: Requester, path: PathBuf, reason: String) -> Result<u32, Refusal> {
+        if self.ledger.settings.is_none() {
+            return Err(Refusal::NotConfigured);
+        }
+        if !path.is_absolute() {
+            return Err(Refusal::InvalidArgument(format!("{} is no absolute path", path.display())));
+        }
+        if let Some(job) = &self.ledger.job {
+            let same = job.archive.as_ref().is_some_and(|archive| archive.path == path) && job.canceled_by.is_none();
+            return if same { self.join(job.id, requester, false, false) } else { Err(conflict(job)) };
+        }
+        let reason = if reason.is_empty() { "asked for".to_owned() } else { reason };
+        self.accept_job(JobKind::ImportImages, reason, requester, |ledger| {
+            if let Some(job) = ledger.job.as_mut() {
+                job.archive = Some(ImageArchive { path, images: Vec::new(), bytes: 0, missing: None });
+            }
+        })
+    }
+
+    pub(super) fn accept_job(
         &mut self,
         kind: JobKind,
         reason: String,
@@ -355,7 +452,7 @@ impl Agent {
                 job.session.clone_from(&session);
                 adjust(ledger);
             }
-            ledger.desired = wish(kind);
+            ledger.desired = wish(kind).unwrap_or(ledger.desired);
         })
         .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
         crate::fault::point("accepted", kind.as_str());
@@ -393,7 +490,7 @@ impl Agent {
             "job {id} is canceled by uid {uid}: {means}"
         );
         // A pull or a rendering changes nothing that runs.
-        let harmless = untouched && ["prepare", "pull-image"].contains(&self.current);
+        let harmless = untouched && ["prepare", "pull-image", "check-archive"].contains(&self.current);
         if let Some(acting) = self.acting.as_ref().filter(|_| harmless) {
             acting.abort();
         }
@@ -542,7 +639,12 @@ impl Agent {
         };
         let then = &deployed.machine;
         let now = self.machine(Some(node.clone()), then.oidc_client_secret.clone());
-        let now = Machine { timestamp: then.timestamp.clone(), api_ip: then.api_ip.clone(), ..now };
+        let now = Machine {
+            timestamp: then.timestamp.clone(),
+            api_ip: then.api_ip.clone(),
+            longhorn_nodes: then.longhorn_nodes,
+            ..now
+        };
         match (values::values(settings, then), values::values(settings, &now)) {
             (Ok(then), Ok(now)) => then.diff(&now),
             _ => Vec::new(),

@@ -5,29 +5,41 @@ use std::time::Duration;
 
 use super::Agent;
 use super::perform::Outcome;
-use crate::actuators::{ActionError, helm, images, site_program, systemd};
-use crate::ledger::{JobFailure, StepKind};
+use crate::actuators::{ActionError, gpu, helm, images, migration, site_program, systemd};
+use crate::ledger::{JobFailure, MigrationEnd, StepKind};
 use crate::telemetry::id;
 
 impl Agent {
     /// Starts the unit of a step: first it is in the ledger, then it is started.
     pub(super) fn begin_unit(&mut self, what: StepKind) -> bool {
-        let (Some(job), Some(helm)) = (&self.ledger.job, self.snapshot.tools.last().and_then(|tools| tools.helm.clone())) else {
+        let Some(job) = &self.ledger.job else { return false };
+        let helm = self.snapshot.tools.last().and_then(|tools| tools.helm.clone());
+        let needs =
+            !matches!(what, StepKind::ImportImages { .. } | StepKind::PreTakedown { .. } | StepKind::EnableGpu { chart: None });
+        if needs && helm.is_none() {
             return false;
-        };
+        }
+        let helm = helm.unwrap_or_default();
         let order = match (&what, &job.prepared) {
             (StepKind::Install, Some(prepared)) => helm::install_order(&self.paths, &helm, job, prepared),
             (StepKind::Upgrade, Some(prepared)) => helm::upgrade_order(&self.paths, &helm, job, prepared),
-            (StepKind::Install | StepKind::Upgrade, None) => return false,
+            (StepKind::Migrate, Some(prepared)) => match &prepared.migration {
+                Some(migration) => migration::order(&self.paths, &helm, job, migration),
+                None => return false,
+            },
+            (StepKind::Install | StepKind::Upgrade | StepKind::Migrate, None) => return false,
             (StepKind::Uninstall { namespace, release, no_hooks }, _) => {
                 helm::uninstall_order(&self.paths, &helm, job, namespace, release, *no_hooks)
             }
             (StepKind::ImportImages { archive }, _) => images::import_order(&self.paths, archive),
+            (StepKind::EnableGpu { chart }, _) => gpu::order(&self.paths, &helm, job, chart.as_deref(), &gpu::proxies()),
             (StepKind::PreTakedown { program }, _) => {
                 let runs = self.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
                 site_program::order(&self.paths, job, runs.unwrap_or(&job.settings), program)
             }
         };
+        // Snap's wrappers and a site's own program become somebody else.
+        let confined = !matches!(what, StepKind::PreTakedown { .. } | StepKind::EnableGpu { chart: None });
         let secrets = helm::secrets_of(job, self.ledger.deployed.as_ref().map(|deployed| &deployed.values));
         let (id, kind, name, now) = (job.id, job.kind, what.name(), self.now());
         let mut begun = None;
@@ -44,7 +56,6 @@ impl Agent {
             "job {id}: {name} in {unit}"
         );
         let (paths, connection) = (Arc::clone(&self.paths), self.connection.clone());
-        let confined = name != "pre-takedown";
         self.act(async move {
             let started = async {
                 let (of, named) = (Arc::clone(&paths), unit.clone());
@@ -131,6 +142,18 @@ impl Agent {
             );
         }
         self.step_is_over(unit)
+    }
+
+    /// Reads what the migration said and keeps it, before its pods go with its release.
+    pub(super) fn keep_migration_log(&mut self, pods: Vec<(String, String)>, succeeded: bool, message: String) -> bool {
+        let Some(job) = &self.ledger.job else { return false };
+        let (paths, id, at) = (Arc::clone(&self.paths), job.id, self.now());
+        let secrets = helm::secrets_of(job, None);
+        self.act(async move {
+            let log = migration::keep_log(&paths, id, &pods, &secrets).await;
+            Outcome::MigrationEnded(Box::new(MigrationEnd { succeeded, message, log, pods, at, removed: false, fresh: false }))
+        });
+        false
     }
 
     /// systemd's id of the run of the unit that is watched.

@@ -12,7 +12,7 @@ use kaapana_agent::agent::{Agent, Inbox, Outbox, ProcessSignal};
 use kaapana_agent::config::watch::ConfigWatch;
 use kaapana_agent::ledger::{LedgerError, LedgerStore};
 use kaapana_agent::paths::Paths;
-use kaapana_agent::{actuators, dbus, documents, job_step, sensors, telemetry};
+use kaapana_agent::{actuators, cli, dbus, documents, job_step, sensors, telemetry};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::sync::{mpsc, watch};
 
@@ -57,6 +57,9 @@ enum Command {
         /// The data directory
         directory: PathBuf,
     },
+    /// Look at everything a deployment needs, without the agent; kaapanactl doctor calls it
+    #[command(hide = true)]
+    Doctor(cli::doctor::Options),
     /// Write the documents that are made from the program
     #[command(hide = true)]
     Generate {
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
             None => serve(&arguments).await,
             Some(Command::JobStep { folder }) => step(folder).await,
             Some(Command::Probe { marker, directory }) => probe(directory, marker.as_deref()),
+            Some(Command::Doctor(options)) => Ok(ExitCode::from(cli::doctor::look(options).await)),
             Some(Command::Generate { what, folder }) => {
                 let command = <Arguments as clap::CommandFactory>::command();
                 documents::generate(*what, folder, command)
@@ -145,12 +149,13 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (kinds_wanted, wanted_kinds) = watch::channel(false);
     let (helms_wanted, wanted_helms) = watch::channel(false);
     let (page_wanted, wanted_page) = watch::channel(None);
+    let (import_wanted, wanted_import) = watch::channel(None);
 
     // Objects first, then the name: whoever sees the name sees the objects.
     let of = dbus::Loop { published: publications, requests };
     let connection = zbus::connection::Builder::system().build().await.context("the system bus cannot be reached")?;
     dbus::export(&connection, of.clone(), level).await.context("the D-Bus objects cannot be exported")?;
-    let outbox = Outbox { published, settings, step, kinds_wanted, helms_wanted, page_wanted };
+    let outbox = Outbox { published, settings, step, kinds_wanted, helms_wanted, page_wanted, import_wanted };
     let agent = Agent::new(Arc::clone(&paths), store, ledger, connection.clone(), outbox, jiff::Timestamp::now);
     connection
         .request_name_with_flags(dbus::NAME, zbus::fdo::RequestNameFlags::DO_NOT_QUEUE)
@@ -161,14 +166,19 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .context("the configuration cannot be watched (fs.inotify.max_user_instances)")?;
     forward_signals(signals)?;
     tokio::spawn(dbus::publisher::run(connection.clone(), of));
-    tokio::spawn(sensors::units::run(connection, watched_step, observations.clone()));
+    tokio::spawn(sensors::units::run(connection, watched_step, observations.clone(), jiff::Timestamp::now));
     tokio::spawn(sensors::api::run(Arc::clone(&paths), wanted_kinds, observations.clone()));
     tokio::spawn(sensors::cluster::run(Arc::clone(&paths), observations.clone()));
     tokio::spawn(sensors::disk::run(Arc::clone(&paths), settings_in_force.clone(), observations.clone()));
-    tokio::spawn(sensors::tools::run(paths, settings_in_force, observations.clone()));
+    tokio::spawn(sensors::import::run(Arc::clone(&paths), wanted_import, observations.clone()));
+    tokio::spawn(sensors::kernel::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::arguments::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::certificates::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::tools::run(Arc::clone(&paths), settings_in_force, observations.clone()));
     tokio::spawn(sensors::page::run(wanted_page, observations.clone()));
     tokio::spawn(sensors::workers::run(wanted_helms, observations.clone()));
-    tokio::spawn(sensors::gpu::run(observations.clone()));
+    tokio::spawn(sensors::gpu::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::snap::run(paths, observations.clone()));
     tokio::spawn(sensors::system::run(observations));
 
     let inbox = Inbox { observations: observed, requests: requested, config_changed, signals: signaled };

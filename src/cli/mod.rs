@@ -3,8 +3,10 @@
 //! * this module: the arguments and the exit statuses;
 //! * [`run`]: what each command calls; [`follow`]: live progress;
 //! * [`import`]: moving in from the deploy script, without the agent;
+//! * [`mod@doctor`]: what every check says, with or without the agent;
 //! * [`text`]: how things look.
 
+pub mod doctor;
 pub mod follow;
 pub mod import;
 pub mod run;
@@ -39,7 +41,8 @@ pub mod exit {
     version,
     after_help = "Exit status: 0 done, 1 failed, 2 nothing to do, 3 the agent cannot be reached, 4 not authorized, 64 wrong usage,\n\
                   130 a job goes on that is not followed any more (Ctrl-C).\n\
-                  Of status: 0 healthy or undeployed as wished, 5 in progress or paused, 1 anything else."
+                  Of status: 0 healthy or undeployed as wished, 5 in progress or paused, 1 anything else.\n\
+                  Of doctor: 0 nothing hinders a deployment, 1 something wants attention, 2 a deployment would be held."
 )]
 pub struct Arguments {
     /// What to do
@@ -94,6 +97,34 @@ pub enum Command {
         /// Accept that the data directories lie on other disks than were recorded
         #[arg(long)]
         accept_disk_change: bool,
+        /// Accept that what lies in the fast data directory is no platform's data
+        #[arg(long)]
+        accept_unknown_data: bool,
+        /// Deploy afresh onto data whose migration asks for that before it can go on
+        #[arg(long)]
+        accept_fresh_deploy: bool,
+        /// How the job is asked for
+        #[command(flatten)]
+        how: How,
+    },
+    /// Migrate the data of an older Kaapana to the configured version, which cannot be undone
+    ///
+    /// Says from which version to which, asks for a backup, takes down what runs, and follows the migration to its end,
+    /// which may take hours. A deployment of the configured version follows by itself. The log of the migration is
+    /// kept in /var/lib/kaapana-agent/migrations.
+    Migrate {
+        /// Do not ask: there is a backup
+        #[arg(long, short)]
+        yes: bool,
+        /// The data was restored from a backup: forget the migration that was begun, and migrate nothing
+        #[arg(long, conflicts_with_all = ["now", "unlock", "reason", "no_wait"])]
+        restored: bool,
+        /// Also outside of the maintenance windows
+        #[arg(long)]
+        now: bool,
+        /// Give up releases that are stuck at their first revision
+        #[arg(long)]
+        unlock: bool,
         /// How the job is asked for
         #[command(flatten)]
         how: How,
@@ -175,6 +206,19 @@ pub enum Command {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Look at everything a deployment needs, and say what to do about what is wrong
+    ///
+    /// Asks the agent when it runs, and looks itself when it does not; without MicroK8s and without root, too: what cannot be
+    /// seen is said. Nothing is changed. Exit status: 0 nothing hinders a deployment, 1 something wants attention,
+    /// 2 a deployment would be held, or it cannot be told.
+    Doctor {
+        /// The agent's program (for tests)
+        #[arg(long, default_value = "/usr/sbin/kaapana-agent", hide = true)]
+        program: PathBuf,
+        /// How it is shown
+        #[command(flatten)]
+        options: doctor::Options,
+    },
     /// Make a fragment of the settings in Kaapana's deploy script; needs no agent
     ///
     /// Reads a deploy_platform.sh or kaapanactl.sh of Kaapana 0.2 to 0.6, or lines KEY=value. Nothing of it is run.
@@ -189,6 +233,12 @@ pub enum Command {
         /// Directory to install it into, instead of /etc/kaapana/config
         #[arg(long, value_name = "DIR", requires = "write")]
         directory: Option<PathBuf>,
+    },
+    /// Work on the images of the container runtime
+    Images {
+        /// What to do with them
+        #[command(subcommand)]
+        command: ImagesCommand,
     },
     /// Look at configuration files
     Config {
@@ -207,6 +257,22 @@ pub struct How {
     /// Do not wait for the end of the job
     #[arg(long)]
     pub no_wait: bool,
+}
+
+/// Commands about images.
+#[derive(Debug, Subcommand)]
+pub enum ImagesCommand {
+    /// Import an archive of images, for a server without a registry
+    ///
+    /// The archive is looked into first: one that was cut off or is something else is refused before anything is
+    /// imported. The job goes on when this command or the agent is stopped. Nothing that runs is touched.
+    Import {
+        /// The archive, as docker save or ctr images export write it
+        archive: PathBuf,
+        /// How the job is asked for
+        #[command(flatten)]
+        how: How,
+    },
 }
 
 /// Commands about configuration files.

@@ -5,9 +5,11 @@ use std::io::{IsTerminal as _, Write as _};
 
 use zbus::{Connection, Variant};
 
-use super::{Command, ConfigCommand, How, Which, exit, follow, text};
+use super::{Command, ConfigCommand, How, ImagesCommand, Which, exit, follow, text};
 use crate::config::{self, ConfigError, Directories, Fragments};
 use crate::dbus::proxy::ManagerProxy;
+use crate::planner::preflight::DATA_VERSION;
+use crate::state::Status;
 
 /// Runs a command and returns the exit status. Results go to standard output,
 /// everything else to standard error.
@@ -16,6 +18,7 @@ pub async fn run(command: Command) -> u8 {
         Command::Config { command: ConfigCommand::Check { which } } => check(&which),
         Command::Config { command: ConfigCommand::Show { origin, which } } => show(&which, origin),
         Command::Import { file, write, directory } => super::import::run(&file, write, directory.as_deref()),
+        Command::Doctor { program, options } => super::doctor::ask(&options, &program).await,
         Command::Logs { job, follow } => logs(job, follow).await,
         command => {
             let connection = match Connection::system().await {
@@ -91,7 +94,17 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             print(&if json { document + "\n" } else { text::values(&serde_json::from_str(&document).unwrap_or_default()) });
             Ok(exit::DONE)
         }
-        Command::Deploy { again, now, stop_workflows, unlock, accept_identity_change, accept_disk_change, how } => {
+        Command::Deploy {
+            again,
+            now,
+            stop_workflows,
+            unlock,
+            accept_identity_change,
+            accept_disk_change,
+            accept_unknown_data,
+            accept_fresh_deploy,
+            how,
+        } => {
             let Some(stop_workflows) = ask_about_workflows(&manager, stop_workflows).await? else { return Ok(exit::FAILED) };
             let mut options = options(&how);
             options.insert("stop-workflows", Variant::from(stop_workflows));
@@ -100,11 +113,25 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             options.insert("now", Variant::from(now));
             options.insert("accept-identity-change", Variant::from(accept_identity_change));
             options.insert("accept-disk-change", Variant::from(accept_disk_change));
+            options.insert("accept-unknown-data", Variant::from(accept_unknown_data));
+            options.insert("accept-fresh-deploy", Variant::from(accept_fresh_deploy));
             let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
             let job = manager.deploy(options).await?;
             wait(&mut changes, &manager, job.as_str(), &how).await
         }
         Command::Adopt { yes } => adopt(&manager, yes).await,
+        Command::Migrate { yes, restored: true, .. } => forget_migration(&manager, yes).await,
+        Command::Migrate { yes, restored: false, now, unlock, how } => {
+            if !yes && !ask_about_backup(&manager).await? {
+                return Ok(exit::FAILED);
+            }
+            let mut options = options(&how);
+            options.insert("now", Variant::from(now));
+            options.insert("unlock", Variant::from(unlock));
+            let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
+            let job = manager.migrate(options).await?;
+            wait(&mut changes, &manager, job.as_str(), &how).await
+        }
         Command::Undeploy { no_hooks, nuke_pods, yes, stop_workflows, unlock, how } => {
             if nuke_pods && !ask_about_pods(&manager, yes).await? {
                 return Ok(exit::FAILED);
@@ -118,6 +145,12 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             options.insert("unlock", Variant::from(unlock));
             let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
             let job = manager.undeploy(options).await?;
+            wait(&mut changes, &manager, job.as_str(), &how).await
+        }
+        Command::Images { command: ImagesCommand::Import { archive, how } } => {
+            let archive = std::path::absolute(&archive).unwrap_or(archive);
+            let mut changes = follow::Changes::listen(&Connection::system().await?).await?;
+            let job = manager.import_images(&archive.to_string_lossy(), options(&how)).await?;
             wait(&mut changes, &manager, job.as_str(), &how).await
         }
         Command::Pause { reason, span } => {
@@ -182,7 +215,7 @@ async fn call(connection: &Connection, command: Command) -> zbus::Result<u8> {
             }
             Ok(exit::DONE)
         }
-        Command::Config { .. } | Command::Import { .. } | Command::Logs { .. } => Ok(exit::USAGE),
+        Command::Config { .. } | Command::Doctor { .. } | Command::Import { .. } | Command::Logs { .. } => Ok(exit::USAGE),
     }
 }
 
@@ -265,6 +298,31 @@ async fn adopt(manager: &ManagerProxy<'_>, yes: bool) -> zbus::Result<u8> {
     Ok(exit::DONE)
 }
 
+/// Says what is migrated, and asks for a backup; when there is nothing to migrate the agent
+/// says so better.
+async fn ask_about_backup(manager: &ManagerProxy<'_>) -> zbus::Result<bool> {
+    let published = published(manager).await?;
+    let needed = published.conditions.iter().find(|condition| condition.id == DATA_VERSION && condition.status != Status::True);
+    let Some(needed) = needed.filter(|_| published.job.is_none()) else { return Ok(true) };
+    let question = format!(
+        "{}.\nThe migration changes the data in both data directories and cannot be undone; the platform is down until it has \
+         ended, which may take hours.\nIs there a backup of both data directories, made with the platform down or by a snapshot?",
+        needed.message
+    );
+    Ok(confirm(&question, "--yes"))
+}
+
+/// Says what it means that the data was restored, and asks.
+async fn forget_migration(manager: &ManagerProxy<'_>, yes: bool) -> zbus::Result<u8> {
+    let question = "What lies in the data directories counts as restored from then on, and is deployed onto when its version \
+                    fits. Data that a migration changed in part is lost to every version. Was all of it restored?";
+    if !yes && !confirm(question, "--yes") {
+        return Ok(exit::FAILED);
+    }
+    eprintln!("{}", manager.forget_migration(HashMap::new()).await?);
+    Ok(exit::DONE)
+}
+
 async fn cancel(manager: &ManagerProxy<'_>, job: Option<u32>, yes: bool) -> zbus::Result<u8> {
     let running = published(manager).await?.job;
     let Some(id) = job.or(running.as_ref().map(|job| job.id)) else {
@@ -331,6 +389,9 @@ async fn wait(changes: &mut follow::Changes, manager: &ManagerProxy<'_>, path: &
         eprintln!("Look at: kaapanactl logs {id}");
         return Ok(exit::FAILED);
     }
+    if finished.kind == crate::ledger::JobKind::Migrate {
+        eprintln!("The deployment follows by itself: kaapanactl wait shows it.");
+    }
     if finished.kind == crate::ledger::JobKind::Deploy
         && let Some(platform) = published(manager).await?.platform
     {
@@ -343,7 +404,7 @@ async fn wait(changes: &mut follow::Changes, manager: &ManagerProxy<'_>, path: &
 }
 
 /// Prints a result. A reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::agent::publish::{JobView, Published};
 use crate::config::show::Line;
-use crate::ledger::{FinishedJob, JobKind, PageTimes, StepRecord};
+use crate::ledger::{FinishedJob, PageTimes, StepRecord};
 use crate::state::{Condition, Phase, Status};
 
 /// Reads a time span such as `90m`.
@@ -133,7 +133,7 @@ fn page(page: &PageTimes) -> Option<String> {
 
 /// The same of a job that ended; that an undeploy ends with no page is no news.
 fn page_of(job: &FinishedJob) -> Option<String> {
-    page(&job.page).filter(|_| job.kind == JobKind::Deploy)
+    page(&job.page).filter(|_| job.kind.deploys())
 }
 
 fn by(requester: Option<u32>, session: &str) -> String {

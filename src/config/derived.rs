@@ -14,6 +14,9 @@ pub struct Machine {
     pub memory_mib: u64,
     /// Is a usable GPU there?
     pub gpu: bool,
+    /// How many nodes of Longhorn's take volumes; 0 when it is not used.
+    #[serde(default)]
+    pub longhorn_nodes: u32,
     /// Name of the Kubernetes node.
     pub node_name: String,
     /// Address of this server, without a prefix length.
@@ -77,6 +80,10 @@ pub fn derived(name: &str, settings: &Settings, machine: &Machine) -> Option<Jso
         "storage_class_fast" => class("fast", "fast-db"),
         "storage_class_slow" => class("slow", "slow-data"),
         "storage_class_workflow" => class("fast", "fast-workflow"),
+        "replica_count" => json!(match settings.integer("storage.replica_count") {
+            1 if settings.text("storage.provider") == "longhorn" && machine.longhorn_nodes > 1 => 2,
+            count => count,
+        }),
         "storage_node" => json!("storage"),
         "main_node_name" => json!(machine.node_name),
         "internal_cidrs" => json!(internal_cidrs(settings, machine)),
@@ -97,7 +104,8 @@ fn memory(name: &str, settings: &Settings, memory_mib: u64) -> Json {
     let share = |service: &str| settings.integer(&format!("resources.{service}_percent")).unsigned_abs();
     let sum = ["pacs", "airflow", "opensearch"].into_iter().map(share).sum::<u64>().max(1);
     let (service, kind) = name.split_once("_memory_").unwrap_or((name, "limit"));
-    let limit = memory_mib * 7 * share(service) / (10 * sum);
+    // In the script's two steps: what it deployed is recognised.
+    let limit = memory_mib * 7 / 10 * share(service) / sum;
     json!(if kind == "request" { limit / 3 } else { limit }.to_string())
 }
 
@@ -107,10 +115,10 @@ pub fn memory_of_limits(settings: &Settings, limits: [Option<u64>; 3]) -> Option
     let names = ["pacs", "airflow", "opensearch"];
     let shares = names.map(|name| settings.integer(&format!("resources.{name}_percent")).unsigned_abs());
     let sum = shares.iter().sum::<u64>().max(1);
-    let limit = |memory: u64, share: u64| memory * 7 * share / (10 * sum);
+    let limit = |memory: u64, share: u64| memory * 7 / 10 * share / sum;
     // The largest share tells it most closely; a few sizes give the same limit.
     let (at, share) = shares.iter().copied().enumerate().max_by_key(|(_, share)| *share)?;
-    let least = limits[at]?.checked_mul(10 * sum)?.div_ceil((7 * share).max(1));
+    let least = limits[at]?.checked_mul(sum)?.div_ceil(share.max(1)).checked_mul(10)?.div_ceil(7);
     (least..least + 8).find(|memory| (0..3).all(|at| limits[at] == Some(limit(*memory, shares[at]))))
 }
 
@@ -130,3 +138,7 @@ fn internal_cidrs(settings: &Settings, machine: &Machine) -> Vec<String> {
     }
     cidrs
 }
+
+#[cfg(test)]
+#[path = "derived_tests.rs"]
+mod tests;

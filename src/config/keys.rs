@@ -35,6 +35,8 @@ pub enum Kind {
     ReleaseName,
     /// A version (`SemVer` as Helm reads it).
     Version,
+    /// As [`Kind::Version`], also with a leading `v`.
+    VersionTag,
     /// A user name or password in the alphabet the charts can carry.
     Credential,
     /// A list of absolute paths.
@@ -65,6 +67,7 @@ impl Kind {
             Self::Registry => "a registry without a scheme, such as \"registry.example.org/kaapana\"".into(),
             Self::ReleaseName => "a release name: up to 53 lower-case letters, digits and '-'".into(),
             Self::Version => "a version such as \"0.6.0\"".into(),
+            Self::VersionTag => "a version such as \"v25.10.0\"".into(),
             Self::Credential => "a string of A-Z a-z 0-9 . _ @ ! % + = - that starts with a letter".into(),
             Self::Paths => "a list of absolute paths in quotes".into(),
             Self::Windows => format!("a list of {}", super::window::EXPECTATION),
@@ -124,7 +127,7 @@ const fn secret(path: &'static str, default: Option<&'static str>, variable: &'s
 use Effect::{Agent, Identity, Redeploy, State};
 use Kind::{
     AutoBool, Bool, Choice, Cidrs, Credential, Domain, Duration, Host, Integer, Label, Path, Paths, Quantity, Registry,
-    ReleaseName, Text, Version, Windows,
+    ReleaseName, Text, Version, VersionTag, Windows,
 };
 
 /// All keys, by table. A table `[values]` takes any further Helm value besides.
@@ -214,6 +217,14 @@ pub const KEYS: &[Key] = &[
         "Deploy with GPU support; auto: when a GPU is found at the time of the deployment.",
     ),
     key(
+        "deployment.gpu_operator_version",
+        VersionTag,
+        Some("v25.10.0"),
+        Some("GPU_OPERATOR_VERSION"),
+        Agent,
+        "Version of NVIDIA's GPU operator that MicroK8s is asked for.",
+    ),
+    key(
         "deployment.prefetch_extensions",
         Bool,
         Some("false"),
@@ -278,6 +289,22 @@ pub const KEYS: &[Key] = &[
         "A program of the site's that runs before the platform is taken down, such as a backup; when it fails, nothing is taken down.",
     ),
     key("deployment.pre_takedown_timeout", Duration, Some("1h"), None, Agent, "How long the site's program may take."),
+    key(
+        "deployment.migration",
+        Choice(&["ask", "auto"]),
+        Some("ask"),
+        None,
+        Agent,
+        "Data of an older release: ask wants kaapanactl migrate from a person; auto migrates it by itself, after the site's program (deployment.pre_takedown) made a backup.",
+    ),
+    key(
+        "deployment.migration_deadline",
+        Duration,
+        Some("24h"),
+        None,
+        Agent,
+        "How long a migration is followed. It is never ended: what has not ended by then goes on, and kaapanactl migrate follows it again.",
+    ),
     key(
         "deployment.stuck_after",
         Duration,
@@ -379,7 +406,7 @@ pub const KEYS: &[Key] = &[
         None,
         Some("MOUNT_POINTS_TO_MONITOR"),
         Redeploy,
-        "Further mount points the platform shows the free space of.",
+        "Further mount points the platform shows the free space of; the agent looks at them, too.",
     ),
     key(
         "data.warn_free_percent",
@@ -413,7 +440,14 @@ pub const KEYS: &[Key] = &[
         Redeploy,
         "Size of the volume for slow data.",
     ),
-    key("storage.replica_count", Integer(1, 9), Some("1"), Some("REPLICA_COUNT"), Redeploy, "Replicas of a longhorn volume."),
+    key(
+        "storage.replica_count",
+        Integer(1, 9),
+        Some("1"),
+        Some("REPLICA_COUNT"),
+        Redeploy,
+        "Replicas of a longhorn volume; 1 becomes 2 when more than one node of Longhorn takes volumes at the time of the deployment.",
+    ),
     key("resources.pacs_percent", Integer(1, 100), Some("30"), Some("PACS_PERCENT"), Redeploy, "Share of memory for the PACS."),
     key(
         "resources.airflow_percent",
@@ -433,7 +467,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("smtp.host", Host, None, Some("SMTP_HOST"), Redeploy, "Mail server."),
     key("smtp.port", Integer(0, 65535), Some("0"), Some("SMTP_PORT"), Redeploy, "Port of the mail server."),
-    key("smtp.username", Text, None, Some("SMTP_USERNAME"), Redeploy, "User name at the mail server."),
+    key("smtp.username", Credential, None, Some("SMTP_USERNAME"), Redeploy, "User name at the mail server."),
     secret("smtp.password", None, "SMTP_PASSWORD", "Password at the mail server."),
     key("smtp.password_file", Path, None, None, Redeploy, "File that holds the password at the mail server."),
     key("smtp.sender", Text, None, Some("EMAIL_ADDRESS_SENDER"), Redeploy, "Sender of the platform's mail."),
@@ -562,5 +596,69 @@ mod tests {
             assert!(seen.insert(key.path), "{} stands twice", key.path);
             assert!(key.doc.ends_with('.'), "{} wants a sentence", key.path);
         }
+    }
+
+    /// Every variable of Kaapana's deploy scripts of 0.2 to 0.6 with its default there, the key it
+    /// becomes, and the default of that.
+    #[test]
+    fn every_variable_of_the_script_has_its_key() {
+        let rows = "
+            PLATFORM_NAME                 platform.name                 kaapana-admin-chart
+            PLATFORM_VERSION              platform.version              -
+            CONTAINER_REGISTRY_URL        registry.url                  -
+            CONTAINER_REGISTRY_USERNAME   registry.username             -
+            CONTAINER_REGISTRY_PASSWORD   registry.password             -
+            PLAIN_HTTP                    registry.plain_http           false
+            DEV_MODE                      deployment.dev_mode           true
+            GPU_SUPPORT                   deployment.gpu_support        \"auto\"
+            GPU_OPERATOR_VERSION          deployment.gpu_operator_version v25.10.0
+            PREFETCH_EXTENSIONS           deployment.prefetch_extensions false
+            CHART_PATH                    deployment.chart_path         -
+            NO_HOOKS                      deployment.no_hooks           false
+            ENABLE_NFS                    deployment.enable_nfs         false
+            OFFLINE_MODE                  deployment.offline            false
+            INSTANCE_UID                  platform.instance_uid         -
+            INSTANCE_NAME                 platform.instance_name        -
+            SERVICES_NAMESPACE            namespaces.services           services
+            ADMIN_NAMESPACE               namespaces.admin              admin
+            EXTENSIONS_NAMESPACE          namespaces.extensions         extensions
+            JOBS_NAMESPACE                namespaces.jobs               jobs
+            HELM_NAMESPACE                namespaces.helm               default
+            FAST_DATA_DIR                 data.fast_dir                 /home/kaapana
+            SLOW_DATA_DIR                 data.slow_dir                 /home/kaapana
+            DOMAIN                        platform.domain               -
+            HTTP_PORT                     network.http_port             80
+            HTTPS_PORT                    network.https_port            443
+            DICOM_PORT                    network.dicom_port            11112
+            CREDENTIALS_MINIO_USERNAME    credentials.minio.username    kaapanaminio
+            CREDENTIALS_MINIO_PASSWORD    credentials.minio.password    Kaapana2020
+            GRAFANA_USERNAME              credentials.grafana.username  admin
+            GRAFANA_PASSWORD              credentials.grafana.password  admin
+            KEYCLOAK_ADMIN_USERNAME       credentials.keycloak.username admin
+            KEYCLOAK_ADMIN_PASSWORD       credentials.keycloak.password Kaapana2020
+            PACS_PERCENT                  resources.pacs_percent        30
+            AIRFLOW_PERCENT               resources.airflow_percent     50
+            OPENSEARCH_PERCENT            resources.opensearch_percent  20
+            http_proxy                    deployment.http_proxy         -
+            https_proxy                   deployment.https_proxy        -
+            SMTP_HOST                     smtp.host                     -
+            SMTP_PORT                     smtp.port                     0
+            SMTP_USERNAME                 smtp.username                 -
+            SMTP_PASSWORD                 smtp.password                 -
+            EMAIL_ADDRESS_SENDER          smtp.sender                   -
+            MOUNT_POINTS_TO_MONITOR       data.mount_points_to_monitor  -
+            STORAGE_PROVIDER              storage.provider              hostpath
+            VOLUME_SLOW_DATA              storage.volume_slow_data      100Gi
+            REPLICA_COUNT                 storage.replica_count         1";
+        for row in rows.lines().filter(|row| !row.trim().is_empty()) {
+            let [variable, path, default] = row.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
+            let key = find(path).unwrap_or_else(|| panic!("{path} is no key"));
+            assert_eq!((key.variable, key.default.unwrap_or("-")), (Some(variable), default), "{path}");
+        }
+        // The one that is left is made by the agent.
+        assert!(KEYS.iter().all(|key| key.variable != Some("OIDC_CLIENT_SECRET")));
+        let told = rows.lines().filter(|row| !row.trim().is_empty()).count();
+        let known: Vec<_> = KEYS.iter().filter_map(|key| key.variable).collect();
+        assert_eq!(known.len(), told, "a variable that does not stand here: {known:?}");
     }
 }

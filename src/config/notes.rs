@@ -83,6 +83,11 @@ pub const NOTES: &[Note] = &[
         "deployment.gpu_support",
         "true and false decide whatever is found; a conflict is reported. A GPU that appears later redeploys nothing.",
     ),
+    Note::new(
+        "deployment.gpu_operator_version",
+        "Brought only when the cluster gives no GPU to pods yet; what is there stays. Offline the archive decides.",
+    )
+    .see("GPUs", "configure.md#gpus"),
     Note::new("deployment.offline", "The images must be on the server."),
     Note::new(
         "deployment.chart_path",
@@ -120,7 +125,7 @@ pub const NOTES: &[Note] = &[
          and not mounted holds a deployment in every case.",
     ),
     Note::new("data.critical_free_percent", "Not larger than `data.warn_free_percent`."),
-    Note::new("storage.provider", "longhorn: release 0.6."),
+    Note::new("storage.provider", "longhorn: release 0.6.").see("Longhorn", "configure.md#longhorn"),
     Note::new("resources.pacs_percent", "").see("Memory", "configure.md#memory"),
     Note::new("resources.airflow_percent", "").see("Memory", "configure.md#memory"),
     Note::new("resources.opensearch_percent", "").see("Memory", "configure.md#memory"),

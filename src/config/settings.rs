@@ -185,6 +185,12 @@ impl Settings {
         ["admin", "services", "extensions"].map(|name| self.namespace(name)).into_iter().chain(self.jobs_namespace()).collect()
     }
 
+    /// A file in the directory of the configured archive of the chart.
+    #[must_use]
+    pub fn beside_chart(&self, name: &str) -> PathBuf {
+        PathBuf::from(self.text("deployment.chart_path")).with_file_name(name)
+    }
+
     /// The fast data directory, with the instance's suffix.
     #[must_use]
     pub fn fast_dir(&self) -> PathBuf {
@@ -272,6 +278,9 @@ impl Settings {
     pub fn not_tolerated(&self, deployed: Option<&Self>) -> Vec<String> {
         let same = |of: &String| {
             deployed.is_some_and(|deployed| {
+                if let Some(path) = of.strip_prefix("values.") {
+                    return self.extra.get(path) == deployed.extra.get(path);
+                }
                 let below = format!("{of}.");
                 let keys = || keys::KEYS.iter().map(|key| key.path).filter(|key| key == of || key.starts_with(&below));
                 keys().all(|key| self.values.get(key) == deployed.values.get(key))

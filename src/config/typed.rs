@@ -51,7 +51,8 @@ pub(super) fn typed(key: &Key, entry: &Entry) -> Result<Value, String> {
             | Kind::Quantity
             | Kind::Registry
             | Kind::ReleaseName
-            | Kind::Version,
+            | Kind::Version
+            | Kind::VersionTag,
             Raw::String(text),
         ) if text.is_empty() => Ok(Value::Text(String::new())),
         (Kind::Registry, Raw::String(text)) if !is_registry(text) && is_one_line(text) => {
@@ -99,6 +100,7 @@ fn text_is(kind: Kind, text: &str) -> bool {
         Kind::Domain => is_host(text) && !text.contains(|c: char| c.is_ascii_uppercase()),
         Kind::Quantity => is_quantity(text),
         Kind::Registry => is_registry(text),
+        Kind::VersionTag => text_is(Kind::Version, text.strip_prefix('v').unwrap_or(text)),
         Kind::Version => {
             text.starts_with(|first: char| first.is_ascii_digit())
                 && text

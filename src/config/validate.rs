@@ -177,6 +177,10 @@ impl Checker<'_> {
             let Some(path) = key.strip_prefix("values.") else { continue };
             match extra_value(path, &entry.raw) {
                 Ok(value) => {
+                    if let Some(decides) = values::decided_by(path) {
+                        let message = format!("follows the key {decides} and is not given by itself");
+                        self.tolerable.push((key.clone(), self.problem_of(key, message, None)));
+                    }
                     extra.insert(path.to_owned(), value);
                 }
                 Err(message) => self.problem(key, message, None),
@@ -370,6 +374,7 @@ impl Checker<'_> {
             }
         }
         self.images_archive(settings);
+        self.backup_of_migration(settings);
         if settings.text("agent.on_change") == "window" && settings.list("agent.windows").is_empty() {
             self.problem(
                 "agent.on_change",
@@ -446,6 +451,17 @@ impl Checker<'_> {
         }
     }
 
+    /// Nobody is asked for a backup then, so a program has to make it.
+    fn backup_of_migration(&mut self, settings: &Settings) {
+        if settings.text("deployment.migration") == "auto" && settings.text("deployment.pre_takedown").is_empty() {
+            self.problem(
+                "deployment.migration",
+                "is \"auto\" and nobody makes a backup before it",
+                Some("set deployment.pre_takedown to a program that does".into()),
+            );
+        }
+    }
+
     fn distinct_ports(&mut self, settings: &Settings) {
         for (at, key) in PORTS.iter().enumerate() {
             if let Some(other) = PORTS[..at].iter().find(|other| settings.integer(other) == settings.integer(key)) {
@@ -483,8 +499,11 @@ fn extra_value(path: &str, raw: &Raw) -> Result<Value, String> {
     if parts[0] == "global" && parts.len() != 2 {
         return Err("would be a map below global, which the cluster's own installer cannot pass on".into());
     }
-    if let Some(key) = super::values::key_of_path(path) {
+    if let Some(key) = values::key_of_path(path) {
         return Err(format!("is set by the key {key}, expected it there"));
+    }
+    if values::is_known(path) && matches!(raw, Raw::List(_)) {
+        return Err("is a list, expected a string".into());
     }
     match raw {
         Raw::String(text) => Ok(Value::Text(text.clone())),

@@ -93,6 +93,17 @@ pub fn is_identity(path: &str) -> bool {
     path.starts_with("global.storage_class_") || key.is_some_and(|key| key.effect == super::keys::Effect::Identity)
 }
 
+/// The key that decides about a computed path which says where a platform's parts and its data
+/// are; `None`: a site may give another value.
+#[must_use]
+pub fn decided_by(path: &str) -> Option<&'static str> {
+    match path {
+        "global.helm_namespace" => Some("namespaces.admin"),
+        "global.include_reverse_proxy" => Some("platform.instance_uid"),
+        _ => path.starts_with("global.storage_class_").then_some("storage.provider"),
+    }
+}
+
 /// The configuration key that sets a Helm path in any release, if one does.
 #[must_use]
 pub fn key_of_path(path: &str) -> Option<&'static str> {
@@ -124,7 +135,9 @@ pub fn values(settings: &Settings, machine: &Machine) -> Result<Values, Unsuppor
         })
         .collect();
     for (path, value) in settings.extra() {
-        flat.insert(path.clone(), value.to_json());
+        let row = TABLE.of(release).find(|row| row.path == *path);
+        let value = row.map_or_else(|| value.to_json(), |row| render(row.kind, Some(value.to_json())));
+        flat.insert(path.clone(), value);
     }
     Ok(Values { flat })
 }
@@ -152,6 +165,12 @@ pub fn releases_of_key(key: &str) -> Option<Vec<&'static str>> {
     let has = |release: &&String| TABLE.of(release).any(|row| row.key.as_deref() == Some(key));
     let of_a_value = TABLE.value.iter().any(|row| row.key.as_deref() == Some(key));
     of_a_value.then(|| TABLE.releases.iter().filter(has).map(String::as_str).collect())
+}
+
+/// Becomes this key a value in the release that is configured?
+#[must_use]
+pub fn has_key(settings: &Settings, key: &str) -> bool {
+    supported(settings).is_ok_and(|release| releases_of_key(key).is_some_and(|has| has.contains(&release)))
 }
 
 fn render(kind: RowType, value: Option<Json>) -> Json {
@@ -337,6 +356,7 @@ mod tests {
         Machine {
             memory_mib: 64_000,
             gpu: false,
+            longhorn_nodes: 0,
             node_name: "node".into(),
             server_ip: Some("10.0.0.5".into()),
             api_ip: Some("10.0.0.6".into()),

@@ -53,11 +53,20 @@ impl ConfigWatch {
         for path in std::mem::take(&mut self.watched) {
             drop(self.watcher.unwatch(&path));
         }
-        let folders = self.directories.paths.iter().chain(&self.directories.credentials.files);
-        let wanted: Vec<PathBuf> = folders.filter_map(|path| nearest_existing(path)).collect();
-        for path in wanted {
-            if !self.watched.contains(&path) && self.watcher.watch(&path, RecursiveMode::NonRecursive).is_ok() {
-                self.watched.push(path);
+        // What appears in a directory before it is watched wakes nobody: it is looked for
+        // again until nothing new is there.
+        loop {
+            let folders = self.directories.paths.iter().chain(&self.directories.credentials.files);
+            let found: Vec<PathBuf> =
+                folders.filter_map(|path| nearest_existing(path)).filter(|path| !self.watched.contains(path)).collect();
+            let known = self.watched.len();
+            for path in found {
+                if !self.watched.contains(&path) && self.watcher.watch(&path, RecursiveMode::NonRecursive).is_ok() {
+                    self.watched.push(path);
+                }
+            }
+            if self.watched.len() == known {
+                return;
             }
         }
     }
@@ -116,6 +125,27 @@ mod tests {
         while changed.try_recv().is_ok() {}
         std::fs::write(folder.join("registry.password"), "Changed1").unwrap();
         assert!(wakes(&mut changed).await, "the password was written");
+    }
+
+    /// Folders that appear one after the other while they are being followed are not missed.
+    #[tokio::test]
+    async fn folders_that_appear_meanwhile_are_followed() {
+        for round in 0..200 {
+            let root = tempfile::tempdir().unwrap();
+            let directories = Directories::below(root.path());
+            let etc = directories.paths[2].clone();
+            let (sender, mut changed) = mpsc::channel(1);
+            let mut watch = ConfigWatch::start(directories, sender).unwrap();
+            let making = {
+                let etc = etc.clone();
+                std::thread::spawn(move || std::fs::create_dir_all(&etc).unwrap())
+            };
+            while !watch.watched.contains(&etc) {
+                assert!(wakes(&mut changed).await, "round {round}: only {:?}", watch.watched);
+                watch.follow();
+            }
+            making.join().unwrap();
+        }
     }
 
     #[test]

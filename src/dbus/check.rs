@@ -30,6 +30,12 @@ impl Check {
         &self.id
     }
 
+    /// Where its page of the documentation is.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn documentation(&self) -> String {
+        crate::planner::preflight::documentation_of(&self.id)
+    }
+
     /// "True" (as it should be), "False" or "Unknown". Unknown never leads to a change.
     #[zbus(property)]
     fn status(&self) -> String {

@@ -37,7 +37,7 @@ impl Job {
         self.id
     }
 
-    /// "deploy" or "undeploy".
+    /// "deploy", "undeploy", "migrate" or "import-images".
     #[zbus(property(emits_changed_signal = "const"), name = "Type")]
     fn kind(&self) -> String {
         self.read(|job| job.kind.to_owned(), |job| job.kind.as_str().to_owned())
@@ -49,7 +49,7 @@ impl Job {
         self.read(|_| "running".to_owned(), |_| "finished".to_owned())
     }
 
-    /// How far it is or came: "prepare", "take-down", "install" or "follow".
+    /// How far it is or came: "prepare", "take-down", "migrate", "install" or "follow".
     #[zbus(property)]
     fn stage(&self) -> String {
         self.read(|job| job.stage.to_owned(), |job| job.stage.as_str().to_owned())

@@ -10,7 +10,7 @@ use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 use super::auth::{Action, authorize};
 use super::error::CallError;
 use super::{Loop, check_path, job_path, microseconds};
-use crate::agent::requests::{DeployOptions, Request, UndeployOptions};
+use crate::agent::requests::{DeployOptions, MigrateOptions, Request, UndeployOptions};
 
 /// Further arguments by name; an unknown name is refused.
 type Options = HashMap<String, OwnedVariant>;
@@ -110,7 +110,9 @@ impl Manager {
     /// stop-workflows (b): running workflows are not waited for, unlock (b): releases
     /// that are stuck at their first revision are given up, accept-identity-change
     /// (b): another platform than before is meant, accept-disk-change (b): other data
-    /// disks than before are meant.
+    /// disks than before are meant, accept-fresh-deploy (b): a migration wants the version
+    /// deployed afresh before it goes on, accept-unknown-data (b): what lies in the fast data
+    /// directory is no platform's data.
     /// Errors: NotConfigured, JobConflict, NothingToDo, Blocked, InvalidArgument, NotKept.
     #[zbus(out_args("job"))]
     async fn deploy(
@@ -121,7 +123,17 @@ impl Manager {
     ) -> Result<OwnedObjectPath, CallError> {
         finish(
             &options,
-            &["reason", "again", "now", "stop-workflows", "unlock", "accept-identity-change", "accept-disk-change"],
+            &[
+                "reason",
+                "again",
+                "now",
+                "stop-workflows",
+                "unlock",
+                "accept-identity-change",
+                "accept-disk-change",
+                "accept-fresh-deploy",
+                "accept-unknown-data",
+            ],
         )?;
         let options = DeployOptions {
             reason: text(&options, "reason")?,
@@ -131,6 +143,8 @@ impl Manager {
             unlock: flag(&options, "unlock")?,
             accept_identity_change: flag(&options, "accept-identity-change")?,
             accept_disk_change: flag(&options, "accept-disk-change")?,
+            accept_unknown_data: flag(&options, "accept-unknown-data")?,
+            accept_fresh_deploy: flag(&options, "accept-fresh-deploy")?,
         };
         let requester = authorize(connection, &header, Action::Deploy).await?;
         let job = self.ask(|reply| Request::Deploy { requester, options, reply }).await??;
@@ -151,6 +165,61 @@ impl Manager {
         finish(&options, &[])?;
         let requester = authorize(connection, &header, Action::Deploy).await?;
         Ok(self.ask(|reply| Request::Adopt { requester, reply }).await??)
+    }
+
+    /// Takes down what runs and migrates the data to the configured version, which cannot be
+    /// undone: whoever calls it has a backup. A deployment follows by itself. Returns the job
+    /// at once. Options: reason (s), now (b), unlock (b): as Deploy.
+    /// Errors: NotConfigured, JobConflict, NothingToDo, Blocked, InvalidArgument, NotKept.
+    #[zbus(out_args("job"))]
+    async fn migrate(
+        &self,
+        options: Options,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<OwnedObjectPath, CallError> {
+        finish(&options, &["reason", "now", "unlock"])?;
+        let options =
+            MigrateOptions { reason: text(&options, "reason")?, now: flag(&options, "now")?, unlock: flag(&options, "unlock")? };
+        let requester = authorize(connection, &header, Action::Deploy).await?;
+        let job = self.ask(|reply| Request::Migrate { requester, options, reply }).await??;
+        path(job_path(job))
+    }
+
+    /// Has the container runtime import an archive of images, as docker save and ctr images
+    /// export write them. It is looked into first; one that is cut off or something else is
+    /// refused before anything is imported. archive: an absolute path. Returns the job at once;
+    /// it touches nothing that runs. Options: reason (s).
+    /// Errors: NotConfigured, JobConflict, InvalidArgument, NotKept.
+    #[zbus(out_args("job"))]
+    async fn import_images(
+        &self,
+        archive: String,
+        options: Options,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<OwnedObjectPath, CallError> {
+        finish(&options, &["reason"])?;
+        let reason = text(&options, "reason")?;
+        let requester = authorize(connection, &header, Action::Deploy).await?;
+        let archive = archive.into();
+        let job = self.ask(|reply| Request::ImportImages { requester, archive, reason, reply }).await??;
+        path(job_path(job))
+    }
+
+    /// Forgets a migration that was begun, because the data was restored from a backup:
+    /// from here on what lies there counts. Changes nothing on the node. Returns a sentence.
+    /// Errors: JobConflict, NothingToDo, NotKept.
+    #[zbus(out_args("means"))]
+    async fn forget_migration(
+        &self,
+        options: Options,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, CallError> {
+        finish(&options, &[])?;
+        let requester = authorize(connection, &header, Action::Deploy).await?;
+        Ok(self.ask(|reply| Request::ForgetMigration { requester, reply }).await??)
     }
 
     /// Takes the platform down; its data stays, and that it is down is remembered.

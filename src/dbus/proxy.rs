@@ -23,6 +23,15 @@ pub trait Manager {
     /// Takes over what somebody else deployed; returns what that means.
     #[zbus(allow_interactive_auth)]
     fn adopt(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<String>;
+    /// Migrates the data.
+    #[zbus(allow_interactive_auth)]
+    fn migrate(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<OwnedObjectPath>;
+    /// Imports an archive of images.
+    #[zbus(allow_interactive_auth)]
+    fn import_images(&self, archive: &str, options: HashMap<&str, Variant<'_>>) -> zbus::Result<OwnedObjectPath>;
+    /// Forgets a migration that was begun; returns what that means.
+    #[zbus(allow_interactive_auth)]
+    fn forget_migration(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<String>;
     /// Undeploys.
     #[zbus(allow_interactive_auth)]
     fn undeploy(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<OwnedObjectPath>;

@@ -135,6 +135,7 @@ fn sample_of(kind: Kind) -> String {
         Kind::Host => "host.example.org",
         Kind::Registry => "registry.example.org/kaapana",
         Kind::Version => return format!("\"{}\"", version()),
+        Kind::VersionTag => "v25.10.0",
         Kind::Credential => "ChangeMe",
         Kind::Paths => return "[\"/data/archive\"]".into(),
         Kind::Cidrs => return "[\"10.1.0.0/16\", \"192.0.2.0/24\"]".into(),

@@ -91,6 +91,7 @@ fn type_of(kind: Kind) -> Map<String, Json> {
         Kind::Domain => string(&format!("^$|^{small}(?:\\.{small})*$|^[0-9a-f.]*:[0-9a-f:.]*$")),
         Kind::Quantity => string("^(?:[0-9]+(?:\\.[0-9]*)?|\\.[0-9]+)(?:[KMGTPE]i|[kMGTPE])?$|^$"),
         Kind::Registry => string(&format!("^$|^{name}(?::[0-9+]+)?(?:/[A-Za-z0-9._-]+)*$")),
+        Kind::VersionTag => string("^(?:v?[0-9][A-Za-z0-9_]*(?:[.+-][A-Za-z0-9_]+)*)?$"),
         Kind::Version => string("^(?:[0-9][A-Za-z0-9_]*(?:[.+-][A-Za-z0-9_]+)*)?$"),
         Kind::Credential => string("^(?:[A-Za-z][A-Za-z0-9._@!%+=-]*)?$"),
         Kind::Paths => list(&format!("^{PATH}$")),

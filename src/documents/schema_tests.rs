@@ -101,6 +101,7 @@ fn values_of(kind: Kind) -> (Vec<String>, Vec<String>) {
             quoted(&["", "r.org", "r.org:5000/a/b", "10.0.0.5:5000", "r.org/kaapana_x/y.z-1"]),
             quoted(&["https://r.org", "r.org/", "r.org//a", "r.org:port", "r org"]),
         ),
+        Kind::VersionTag => (quoted(&["", "v25.10.0", "25.3.0"]), quoted(&["vv1", "v", "--x", "v1 "])),
         Kind::Version => (quoted(&["", "0.6.0", "0.6.2-rc1+b.7", "1"]), quoted(&["v0.6.0", "0.6.", "0..6", "0.6 "])),
         Kind::Credential => (quoted(&["", "Kaapana2020!", "a", "a.b@c%+=-_"]), quoted(&["1a", "a b", "a#b", "ä"])),
         Kind::Paths => (

@@ -24,7 +24,7 @@ fn kind_name(kind: Kind) -> String {
         Kind::Host => "host name or IP address",
         Kind::Registry => "registry without a scheme",
         Kind::ReleaseName => "release name",
-        Kind::Version => "version",
+        Kind::Version | Kind::VersionTag => "version",
         Kind::Credential => "credential",
         Kind::Paths => "list of absolute paths",
         Kind::Cidrs => "list of networks (CIDR)",
@@ -47,6 +47,7 @@ fn kind_meaning(kind: Kind) -> Option<&'static str> {
         ),
         Kind::Registry => Some("host, optional port, optional path in lower case: `\"registry.example.org/kaapana\"`"),
         Kind::Version => Some("such as `\"0.6.0\"`"),
+        Kind::VersionTag => Some("such as `\"v25.10.0\"`"),
         Kind::Credential => {
             Some("made of `A-Z a-z 0-9 . _ @ ! % + = -`, begins with a letter: Kaapana's charts cannot carry others")
         }

@@ -295,3 +295,74 @@ fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &Obje
         health.find(Finding { level, object: id.to_string(), reason, message }, essential);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn release(name: &str, uid: Option<&str>, host: &str) -> Release {
+        Release {
+            name: "inner".into(),
+            namespace: "admin".into(),
+            revision: 1,
+            status: "deployed".into(),
+            changed: None,
+            made: None,
+            description: String::new(),
+            chart: "x".into(),
+            chart_version: "1".into(),
+            values: None,
+            global_release_name: Some(name.into()),
+            global_instance_uid: uid.map(str::to_owned),
+            global_hostname: Some(host.into()),
+            objects: Vec::new(),
+            hooks: Vec::new(),
+            namespaces: Vec::new(),
+            readable: true,
+        }
+    }
+
+    fn ownership(uid: &str) -> Ownership {
+        Ownership { root: "root".into(), namespace: "default".into(), instance_uid: uid.into(), hostname: "host".into() }
+    }
+
+    #[test]
+    fn each_of_the_three_globals_tells_another_platform() {
+        let (one, first) = (ownership("one"), ownership(""));
+        assert!(one.is_inner(&release("root", Some("one"), "host")));
+        assert!(!one.is_inner(&release("other", Some("one"), "host")), "another root");
+        assert!(!one.is_inner(&release("root", Some("two"), "host")), "another instance");
+        assert!(!one.is_inner(&release("root", None, "host")), "the one without an instance");
+        assert!(!one.is_inner(&release("root", Some("one"), "elsewhere")), "another host");
+        assert!(first.is_inner(&release("root", None, "host")) && first.is_inner(&release("root", Some(""), "host")));
+        assert!(!first.is_inner(&release("root", Some("one"), "host")), "an instance is not the first platform's");
+    }
+
+    #[test]
+    fn workflows_are_those_of_the_instance() {
+        let pod = |namespace: &str| {
+            let health = crate::health::Health { level: Level::Healthy, reason: String::new(), message: String::new() };
+            Arc::new(Pod {
+                namespace: namespace.into(),
+                name: "w".into(),
+                owner: None,
+                uid: String::new(),
+                active: true,
+                health,
+                deleting: None,
+                finalizers: Vec::new(),
+            })
+        };
+        let mut cluster = ClusterView::default();
+        for namespace in ["project-a", "jobs", "work", "two-project-a", "two-jobs", "services"] {
+            cluster.pods.insert((namespace.into(), "w".into()), pod(namespace));
+        }
+        let of = |ownership: &Ownership, jobs: Option<&str>| {
+            ownership.workflows(&cluster, jobs).into_iter().map(|pod| pod.namespace.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&ownership(""), None), ["jobs", "project-a"]);
+        assert_eq!(of(&ownership(""), Some("work")), ["jobs", "project-a", "work"]);
+        assert_eq!(of(&ownership("two"), None), ["two-jobs", "two-project-a"]);
+    }
+}

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Desired, Intent, JobFailure, JobResult, RunningStep, StepRecord};
+use super::{Desired, Intent, JobFailure, JobResult, MigrationEnd, PreparedMigration, RunningStep, StepRecord};
 use crate::config::Settings;
 use crate::config::derived::Machine;
 use crate::config::values::Values;
-use crate::state::ObjectId;
+use crate::state::{ObjectId, StorageProvider};
 
 /// Kind of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,21 +20,35 @@ pub enum JobKind {
     Deploy,
     /// Take the platform down, data stays.
     Undeploy,
+    /// Take down what runs and migrate the data; a deployment follows by itself.
+    Migrate,
+    /// Import an archive of images; touches nothing that runs.
+    #[serde(rename = "import-images")]
+    ImportImages,
 }
 
 impl JobKind {
+    /// Does it change what is deployed, and put it back when that fails?
+    #[must_use]
+    pub fn deploys(self) -> bool {
+        matches!(self, Self::Deploy | Self::Migrate)
+    }
+
     /// The word on D-Bus.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deploy => "deploy",
             Self::Undeploy => "undeploy",
+            Self::Migrate => "migrate",
+            Self::ImportImages => "import-images",
         }
     }
 }
 
 /// How far a job is. Everything before `TakeDown` touches nothing that runs.
-/// An undeploy has the first two only.
+/// An undeploy has the first two only; a migration those and its own, or those and the last
+/// two of a way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -44,6 +58,8 @@ pub enum Stage {
     /// The old platform goes away.
     #[serde(rename = "take-down", alias = "takedown")]
     TakeDown,
+    /// The data is migrated.
+    Migrate,
     /// Helm installs the root release.
     Install,
     /// Everything becomes healthy.
@@ -57,6 +73,7 @@ impl Stage {
         match self {
             Self::Prepare => "prepare",
             Self::TakeDown => "take-down",
+            Self::Migrate => "migrate",
             Self::Install => "install",
             Self::Follow => "follow",
         }
@@ -90,6 +107,29 @@ pub struct Prepared {
     /// Its chart, put aside with the values of what was taken over and runs: the way back.
     #[serde(default)]
     pub aside: Option<PathBuf>,
+    /// What a migration needs.
+    #[serde(default)]
+    pub migration: Option<PreparedMigration>,
+    /// The provider of volumes; `None`: the release has no choice of one.
+    #[serde(default)]
+    pub storage: Option<StorageProvider>,
+    /// The chart of the GPU operator, offline, when it is there; or what is wrong with it.
+    #[serde(default)]
+    pub gpu_operator: Option<Result<PathBuf, String>>,
+}
+
+/// An archive of images that a job imports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageArchive {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The images in it; empty until it was looked into.
+    pub images: Vec<String>,
+    /// Its size, in bytes.
+    pub bytes: u64,
+    /// Those that the runtime does not have after the import; `None`: not asked yet.
+    #[serde(default)]
+    pub missing: Option<Vec<String>>,
 }
 
 /// What a person said about how a job is done; it holds for the tries that follow by
@@ -234,6 +274,9 @@ pub struct Job {
     pub last_unit: String,
     /// The node has its label.
     pub labelled: bool,
+    /// The archive of images that it imports, when that is all it does.
+    #[serde(default)]
+    pub archive: Option<ImageArchive>,
     /// The archive of images was imported.
     #[serde(default)]
     pub imported: bool,
@@ -241,6 +284,12 @@ pub struct Job {
     /// only later.
     #[serde(default)]
     pub arranged: BTreeSet<String>,
+    /// The migration was seen at work: the job follows it.
+    #[serde(default)]
+    pub migrating: bool,
+    /// The migration has ended.
+    #[serde(default)]
+    pub migration_end: Option<MigrationEnd>,
     /// Since when everything is healthy, while it follows.
     pub healthy_since: Option<Timestamp>,
     /// Since when a Job of the platform is failed, while it follows.
@@ -315,7 +364,7 @@ impl Job {
             Stage::TakeDown => self.way_back.is_some() || self.takedown.is_some(),
             // An upgrade in place begins with helm.
             Stage::Install => self.upgrade_from.is_none() || self.installing,
-            Stage::Follow => true,
+            Stage::Migrate | Stage::Follow => true,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod failure;
 mod intent;
 mod job;
+mod migration;
 mod store;
 mod transitions;
 mod unit;
@@ -23,9 +24,10 @@ use crate::health::platform::Ownership;
 use crate::state::{DiskIdentity, ObjectId};
 pub use failure::{Cause, Failure, JobFailure, JobResult};
 pub use intent::Intent;
-pub use job::{FinishedJob, Job, JobKind, JobOptions, PageTimes, Prepared, Stage, TakeDown, WayBack};
+pub use job::{FinishedJob, ImageArchive, Job, JobKind, JobOptions, PageTimes, Prepared, Stage, TakeDown, WayBack};
+pub use migration::{Migration, MigrationEnd, PreparedMigration};
 pub use store::{LedgerError, LedgerStore};
-pub use unit::{RunningStep, StepKind, StepRecord, Unfinished};
+pub use unit::{GPU_OPERATOR, GPU_OPERATOR_NAMESPACE, MIGRATION_RELEASE, RunningStep, StepKind, StepRecord, Unfinished};
 
 /// Version of the ledger's format. A newer one is refused and kept.
 pub const FORMAT: u32 = 1;
@@ -190,6 +192,13 @@ pub struct Ledger {
     pub resolved: Option<String>,
     /// The identity of the last installation, also after an undeploy.
     pub identity: Option<Identity>,
+    /// The version that was deployed last onto a fast data directory, by path; it outlives
+    /// an undeploy.
+    #[serde(default)]
+    pub data_versions: BTreeMap<PathBuf, String>,
+    /// The migration that was begun.
+    #[serde(default)]
+    pub migration: Option<Migration>,
     /// File systems of the data directories, by path, recorded at the first good deployment.
     pub disks: BTreeMap<PathBuf, DiskIdentity>,
     /// The last failure.
@@ -218,6 +227,8 @@ impl Default for Ledger {
             hooks: BTreeSet::new(),
             resolved: None,
             identity: None,
+            data_versions: BTreeMap::new(),
+            migration: None,
             disks: BTreeMap::new(),
             failure: None,
             pause: None,

@@ -4,13 +4,20 @@
 use jiff::Timestamp;
 
 use super::{
-    Deployed, Desired, Failure, FinishedJob, HISTORY, Job, JobFailure, JobKind, JobOptions, JobResult, Ledger, PageTimes,
-    Prepared, RunningStep, Stage, StepKind, StepRecord, TakeDown, Unfinished, WayBack,
+    Deployed, Desired, Failure, FinishedJob, HISTORY, Job, JobFailure, JobKind, JobOptions, JobResult, Ledger, Migration,
+    MigrationEnd, PageTimes, Prepared, RunningStep, Stage, StepKind, StepRecord, TakeDown, Unfinished, WayBack,
 };
+use crate::config::Settings;
 use crate::health::platform::Ownership;
 use crate::state::ObjectId;
 
 impl Ledger {
+    /// A person says that what lies in the fast data directory is of the configured release, or
+    /// no platform's.
+    pub fn accept_data(&mut self, settings: &Settings) {
+        self.data_versions.insert(settings.fast_dir(), settings.text("platform.version").to_owned());
+    }
+
     /// Accepts a job. There must be none running.
     pub fn start_job(&mut self, kind: JobKind, reason: String, requester: Option<u32>, now: Timestamp) -> Option<&mut Job> {
         let settings = self.settings.clone()?;
@@ -56,8 +63,11 @@ impl Ledger {
             lost: 0,
             last_unit: String::new(),
             labelled: false,
+            archive: None,
             imported: false,
             arranged: std::collections::BTreeSet::new(),
+            migrating: false,
+            migration_end: None,
             healthy_since: None,
             failing_since: None,
         });
@@ -76,10 +86,16 @@ impl Ledger {
         let job = self.job.take()?;
         let error = failure.as_ref().map(|failure| format!("{}: {}", failure.reason, failure.message)).unwrap_or_default();
         // A wish that was withdrawn before anything was touched says nothing of another job.
-        let wish = if job.kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
-        let withdrawn = result == JobResult::Canceled && !job.has_touched() && job.desired_before != wish;
+        let wish = if job.kind == JobKind::Undeploy { Desired::Undeployed } else { Desired::Deployed };
+        let asked = job.kind == JobKind::Migrate && job.settings.text("deployment.migration") != "auto";
+        let withdrawn = result == JobResult::Canceled && !job.has_touched() && (job.desired_before != wish || asked);
         match failure {
             Some(_) if withdrawn => {}
+            // It says nothing of a deployment, but what a deployment misses may be there now.
+            failure if job.kind == JobKind::ImportImages && (failure.is_none() || job.imported) => {
+                self.failure = self.failure.take().filter(|failure| failure.cause != super::Cause::Images);
+            }
+            Some(_) if job.kind == JobKind::ImportImages => {}
             None if result == JobResult::Skipped => {}
             Some(failure) => {
                 let intent = job.way_back.as_ref().map_or(&job.intent, |way| &way.intent).clone();
@@ -103,6 +119,11 @@ impl Ledger {
             None => self.failure = None,
         }
         if result == JobResult::Canceled && !job.has_touched() {
+            // What was accepted for this job alone is not accepted any more.
+            if job.kind == JobKind::Deploy && self.deployed.is_none() {
+                self.migration = self.migration.take().filter(|migration| migration.begun.is_some());
+                self.migration.iter_mut().for_each(|migration| migration.fresh = false);
+            }
             self.desired = job.desired_before;
         }
         // Also the last good one, when it is back.
@@ -153,6 +174,9 @@ impl Ledger {
         }
         self.desired = Desired::Deployed;
         self.failure = None;
+        if let Some(settings) = &deployed.settings {
+            self.accept_data(settings);
+        }
         self.deployed = Some(deployed);
     }
 
@@ -203,6 +227,52 @@ impl Ledger {
         job.nuked.extend(uids);
         if let Some(down) = job.takedown.as_mut() {
             down.since = Some(now);
+        }
+    }
+
+    /// The migration is at work; the job follows it from here on.
+    pub fn migration_seen(&mut self, now: Timestamp) {
+        if let Some(migration) = self.migration.as_mut() {
+            migration.seen.get_or_insert(now);
+        }
+        if let Some(job) = self.job.as_mut() {
+            job.migrating = true;
+        }
+    }
+
+    /// A person asked for the migration: what is gone is gone, and whoever asks again has looked at
+    /// the data. `there`: its release still is.
+    pub fn migrate_again(&mut self, there: bool, unlock: bool) {
+        if let Some(migration) = self.migration.as_mut().filter(|_| !there) {
+            (migration.seen, migration.failed) = (None, true);
+        }
+        if let Some(job) = self.job.as_mut() {
+            job.options.unlock = unlock;
+        }
+    }
+
+    /// The data was restored to what it was before the migration. What it is its own file says,
+    /// or what was known before.
+    pub fn data_restored(&mut self) {
+        let Some(migration) = self.migration.take() else { return };
+        match migration.from {
+            Some(from) => self.data_versions.insert(migration.directory, from),
+            None => self.data_versions.remove(&migration.directory),
+        };
+        self.failure = self.failure.take().filter(|failure| failure.kind != JobKind::Migrate);
+    }
+
+    /// The migration has ended, and its log is kept.
+    pub fn migration_ended(&mut self, end: MigrationEnd) {
+        let fresh = self.migration.as_ref().is_some_and(|migration| migration.after_fresh);
+        if let Some(migration) = self.migration.as_mut() {
+            migration.failed = !end.succeeded;
+        }
+        if let Some(migration) = self.migration.take_if(|_| end.succeeded) {
+            self.data_versions.insert(migration.directory, migration.to);
+        }
+        if let Some(job) = self.job.as_mut() {
+            job.migration_end = Some(MigrationEnd { fresh, ..end });
         }
     }
 
@@ -280,13 +350,23 @@ impl Ledger {
             finished: None,
         });
         job.last_unit.clone_from(&unit);
+        let migration = (what == StepKind::Migrate).then(|| migrating(job, now)).flatten();
         let uninstalls = matches!(what, StepKind::Uninstall { .. });
         job.step = Some(RunningStep { unit: unit.clone(), what, started: now });
         if let Some(deployed) = self.deployed.as_mut().filter(|_| uninstalls) {
             deployed.partial = true;
         }
+        if let Some(migration) = migration {
+            let after_fresh = self.migration.as_ref().is_some_and(|known| known.fresh || known.after_fresh);
+            self.migration = Some(Migration { after_fresh, ..migration });
+            // Nothing of before is ever put back onto data that may be changed from here on.
+            (self.deployed, self.previous) = (None, None);
+        }
         if let Some(begun) = begun {
             self.identity = Some(begun.identity.clone());
+            if let Some(settings) = &begun.settings {
+                self.data_versions.insert(settings.fast_dir(), settings.text("platform.version").to_owned());
+            }
             // What an upgrade replaces is the way back.
             self.forget_deployed();
             self.deployed = Some(begun);
@@ -306,15 +386,24 @@ impl Ledger {
                 job.stage = Stage::Follow;
                 self.note_installed(now);
             }
-            StepKind::Install | StepKind::Upgrade => {}
+            StepKind::Install | StepKind::Upgrade | StepKind::Migrate => {}
             // What the runtime has now is asked anew.
             StepKind::ImportImages { .. } => {
                 job.imported = success;
+                job.in_hand = Some(now);
                 job.prepared = None;
+            }
+            StepKind::EnableGpu { .. } => {
+                job.arranged.insert("enable-gpu".to_owned());
+                job.in_hand = Some(now);
             }
             StepKind::PreTakedown { program } => {
                 job.pre_takedown_done = success.then_some(program);
                 job.in_hand = Some(now);
+            }
+            // What is left of the migration's release is no reason to take back what it did.
+            StepKind::Uninstall { .. } if job.migration_end.is_some() && job.stage == Stage::Migrate => {
+                job.migration_end.iter_mut().for_each(|end| end.removed = true);
             }
             StepKind::Uninstall { namespace, release, .. } => {
                 if let Some(down) = job.takedown.as_mut() {
@@ -373,6 +462,9 @@ impl Ledger {
             missing_images: Vec::new(),
             import: None,
             aside: None,
+            migration: None,
+            storage: None,
+            gpu_operator: None,
         });
         job.stage = Stage::TakeDown;
         // The platform may have had another name.
@@ -429,7 +521,7 @@ impl Ledger {
         match stage {
             Stage::TakeDown => job.in_hand = Some(now),
             // The take-down is over: what was there is the way back.
-            Stage::Install => {
+            Stage::Install | Stage::Migrate => {
                 self.leftovers.clear();
                 self.hooks.clear();
                 self.forget_deployed();
@@ -473,9 +565,28 @@ impl Ledger {
 fn release_of(job: &Job, what: &StepKind) -> Option<(String, String)> {
     match what {
         StepKind::PreTakedown { .. } | StepKind::ImportImages { .. } => None,
+        StepKind::EnableGpu { .. } => Some((super::GPU_OPERATOR_NAMESPACE.to_owned(), super::GPU_OPERATOR.to_owned())),
         StepKind::Uninstall { .. } => what.release(),
+        StepKind::Migrate => Some((job.settings.helm_namespace(), super::MIGRATION_RELEASE.to_owned())),
         StepKind::Install | StepKind::Upgrade => Some((job.settings.helm_namespace(), job.settings.release_name().to_owned())),
     }
+}
+
+/// The migration that is about to be begun, as it is remembered.
+fn migrating(job: &Job, at: Timestamp) -> Option<Migration> {
+    let prepared = job.prepared.as_ref()?.migration.as_ref()?;
+    Some(Migration {
+        job: job.id,
+        description: job.description(),
+        from: prepared.from.clone(),
+        to: prepared.to.clone(),
+        directory: job.settings.fast_dir(),
+        begun: Some(at),
+        seen: None,
+        failed: false,
+        fresh: false,
+        after_fresh: false,
+    })
 }
 
 /// What is about to be installed, as it is remembered.

@@ -5,6 +5,15 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Name of the release of a migration, which Kaapana's own script gives it.
+pub const MIGRATION_RELEASE: &str = "kaapana-migration";
+
+/// Name of the chart and of the release of NVIDIA's GPU operator.
+pub const GPU_OPERATOR: &str = "gpu-operator";
+
+/// The namespace that MicroK8s' add-on gives it.
+pub const GPU_OPERATOR_NAMESPACE: &str = "gpu-operator-resources";
+
 /// A step that runs as a transient unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningStep {
@@ -33,10 +42,18 @@ pub enum StepKind {
         #[serde(default)]
         no_hooks: bool,
     },
+    /// `helm install` of the migration.
+    Migrate,
     /// The container runtime imports an archive of images.
     ImportImages {
         /// The archive.
         archive: PathBuf,
+    },
+    /// The cluster is made to give GPUs to pods: by the chart of the GPU operator, or by
+    /// MicroK8s' add-on.
+    EnableGpu {
+        /// The chart's archive; `None`: the add-on.
+        chart: Option<PathBuf>,
     },
     /// The site's own program, before anything is taken down.
     PreTakedown {
@@ -53,7 +70,9 @@ impl StepKind {
             Self::Install => "install",
             Self::Upgrade => "upgrade",
             Self::Uninstall { .. } => "uninstall",
+            Self::Migrate => "migrate",
             Self::ImportImages { .. } => "import-images",
+            Self::EnableGpu { .. } => "enable-gpu",
             Self::PreTakedown { .. } => "pre-takedown",
         }
     }
@@ -77,7 +96,10 @@ impl std::fmt::Display for StepKind {
             Self::Uninstall { namespace, release, no_hooks: true } => {
                 write!(f, "helm uninstall of {namespace}/{release} without hooks")
             }
+            Self::Migrate => write!(f, "helm install of the migration"),
             Self::ImportImages { archive } => write!(f, "import of the images in {}", archive.display()),
+            Self::EnableGpu { chart: None } => write!(f, "microk8s enable nvidia"),
+            Self::EnableGpu { chart: Some(_) } => write!(f, "helm install of the GPU operator"),
             Self::PreTakedown { program } => write!(f, "the site's program {}", program.display()),
         }
     }

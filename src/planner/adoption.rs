@@ -46,7 +46,8 @@ pub fn look(inputs: &Inputs<'_>, settings: &Settings) -> Result<Option<Adoption>
     let differs = |key: &String| {
         let of_key =
             |path: &str| values::key_of_path(path).is_some_and(|known| known == key || known.starts_with(&format!("{key}.")));
-        differences.iter().any(|change| of_key(&change.path))
+        let given = key.strip_prefix("values.");
+        differences.iter().any(|change| of_key(&change.path) || given == Some(change.path.as_str()))
     };
     if let Some(hold) = not_tolerated(settings, Some(&differs)) {
         return Err(hold);
@@ -107,7 +108,9 @@ pub fn masked(differences: Vec<ValueChange>, settings: &Settings) -> Vec<ValueCh
 #[must_use]
 pub fn holds(conditions: &[Condition]) -> Vec<Hold> {
     let disk = |condition: &&Condition| {
-        condition.id.starts_with("disk.") && condition.severity == Severity::Critical && condition.status != Status::True
+        // What runs on the data says of which version it is.
+        let disk = condition.id.starts_with("disk.") && condition.id != preflight::DATA_VERSION;
+        disk && condition.severity == Severity::Critical && condition.status != Status::True
     };
     conditions.iter().filter(disk).map(preflight::hold_of).collect()
 }
@@ -204,6 +207,11 @@ pub fn same(old: Option<&Json>, new: Option<&Json>) -> bool {
             false
         }
         (Some(a), Some(b)) if text(a) == text(b) => true,
+        // Networks: the script names an address twice when it is the API server's, too.
+        (Some(Json::Array(a)), Some(Json::Array(b))) => {
+            let set = |items: &[Json]| items.iter().map(text).collect::<std::collections::BTreeSet<_>>();
+            set(a) == set(b)
+        }
         _ => empty(old) && empty(new),
     }
 }
@@ -226,6 +234,7 @@ fn machine_of(inputs: &Inputs<'_>, settings: &Settings, found: &ReleaseValues) -
     let api_ip = hosts.find(|host| host != domain);
     Machine {
         memory_mib: memory_of_limits(settings, limits).unwrap_or(here),
+        longhorn_nodes: number("global.replica_count").and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         gpu: text("global.gpu_support").as_deref() == Some("true"),
         node_name: text("global.main_node_name").or_else(|| inputs.node().map(|node| node.name.clone())).unwrap_or_default(),
         server_ip,
@@ -252,6 +261,9 @@ mod tests {
             assert!(!same(Some(&a), Some(&b)), "{a} {b}");
         }
         assert!(same(None, Some(&json!(""))));
+        let networks = json!(["10.1.0.0/16", "10.0.0.5/32", "10.0.0.5/32"]);
+        assert!(same(Some(&networks), Some(&json!(["10.0.0.5/32", "10.1.0.0/16"]))));
+        assert!(!same(Some(&networks), Some(&json!(["10.1.0.0/16"]))));
     }
 
     #[test]

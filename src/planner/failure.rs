@@ -4,7 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Inputs;
+use super::preflight::DATA_VERSION;
+use super::preflight::microk8s::NODE_PORTS;
 use super::step::{Hold, Plan, Step};
+use crate::config::Settings;
 use crate::ledger::{Cause, Failure, Intent, JobKind};
 use crate::state::{Phase, Snapshot};
 
@@ -35,6 +38,11 @@ pub(super) fn failure_of<'l>(inputs: &Inputs<'l>, kind: JobKind, wanted: Option<
 
 pub(super) fn retry(inputs: &Inputs<'_>, failure: &Failure) -> Retry {
     let most = inputs.ledger.settings.as_ref().map_or(0, |settings| settings.integer("agent.retries"));
+    // A person asked for it, and does so again.
+    let asked = |settings: &Settings| settings.text("deployment.migration") != "auto";
+    if failure.kind == JobKind::Migrate && inputs.ledger.settings.as_ref().is_none_or(asked) {
+        return Retry::Never;
+    }
     let gone = match &failure.cause {
         Cause::Configuration | Cause::Platform | Cause::Canceled => return Retry::Never,
         Cause::Registry | Cause::Images | Cause::Surroundings => {
@@ -104,7 +112,7 @@ pub fn failure_told(failure: &Failure) -> String {
 pub fn failure_advice(inputs: &Inputs<'_>, failure: &Failure) -> String {
     let advice = what_helps(inputs, failure);
     match retry(inputs, failure) {
-        Retry::At(at) => format!("it is tried again by itself at {at}; {advice}"),
+        Retry::At(at) => format!("it is tried again by itself at {at:.0}; {advice}"),
         _ => advice,
     }
 }
@@ -112,7 +120,7 @@ pub fn failure_advice(inputs: &Inputs<'_>, failure: &Failure) -> String {
 fn what_helps(inputs: &Inputs<'_>, failure: &Failure) -> String {
     let by_hand = format!("kaapanactl logs {}; kaapanactl {} tries it again", failure.job, failure.kind.as_str());
     let over = retry(inputs, failure) == Retry::Never;
-    if let Some(advice) = advice_of(&failure.reason) {
+    if let Some(advice) = advice_of(&failure.reason).or_else(|| advice_of_words(&failure.message)) {
         return format!("{advice}; {by_hand}");
     }
     match &failure.cause {
@@ -121,7 +129,7 @@ fn what_helps(inputs: &Inputs<'_>, failure: &Failure) -> String {
         Cause::Kinds(missing) => format!("install what serves {}; the agent goes on by itself", missing.join(", ")),
         Cause::Api => format!("bring the API server back; the agent goes on by itself, or {by_hand}"),
         Cause::Images => format!(
-            "import them with microk8s images import FILE.tar, or set deployment.offline = false; the agent looks again, or {by_hand}"
+            "import them with kaapanactl images import FILE.tar, or set deployment.offline = false; the agent looks again, or {by_hand}"
         ),
         Cause::Surroundings => format!("mend what stands in the way; the agent looks again, or {by_hand}"),
         Cause::Registry => format!("bring the registry back or mend its credentials; the agent asks again, or {by_hand}"),
@@ -154,7 +162,26 @@ fn advice_of(reason: &str) -> Option<&'static str> {
         "ChartNotFound" => "mend registry.url or platform.name, or push the chart; the agent asks again",
         "ChartVersionNotFound" => "mend platform.version or push that version; the agent asks again",
         "RegistryFailed" => "look at the registry's own log; the agent asks again",
+        "StorageProviderMissing" => "bring the provider of volumes; the agent looks again",
+        "LonghornNodeMissing" => "look at microk8s kubectl -n longhorn-system get nodes.longhorn.io; the agent looks again",
+        "GpuNotEnabled" => "see what it said, mend that, or set deployment.gpu_support = false; the agent tries it again",
+        "GpuOperatorMissing" => "put the archive there, or set deployment.gpu_support = false; the agent looks again",
+        "ImagesNotThere" => "import an archive that names its images with their registry, as docker save writes it",
         "ImagesArchiveInvalid" => "copy the archive again, and compare its sum with that of the source; the agent looks again",
+        "WorkflowsRunning" => "wait until they have ended, or end them; nothing was touched",
+        "MigrationFailed" => {
+            "read the log of the migration; nothing is deployed onto the data before a migration ended well or a backup was restored (kaapanactl migrate --restored)"
+        }
+        "MigrationNotOurs" => {
+            "look whether its Job still works (microk8s kubectl -n migration get jobs); when it has ended: microk8s helm uninstall kaapana-migration"
+        }
+        "MigrationValuesMissing" => {
+            "look into the chart what they mean, and give them in [values], such as \"global.NAME\" = \"...\""
+        }
+        "MigrationMissing" => "set platform.version to a version that brings a migration (0.5.3 and later)",
+        "MigrationLost" => {
+            "find out who removed the migration's release (microk8s kubectl get events -A), and look at the data before anything else"
+        }
         "RegistryHostingOwned" => "uninstall that release or take the ConfigMap away from it",
         "CorefileNotUnderstood" => {
             "look at kubectl -n kube-system get configmap coredns; microk8s disable dns and enable dns make a new one"
@@ -163,11 +190,29 @@ fn advice_of(reason: &str) -> Option<&'static str> {
     })
 }
 
+/// What helps, where the words tell it: failures that were seen at sites.
+fn advice_of_words(message: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if says(&["ImagePullBackOff", "ErrImagePull"]) {
+        return Some(
+            "mend registry.username and its password, or bring the image to the container runtime (kaapanactl images import)",
+        );
+    }
+    if says(&["cert-init"]) {
+        return Some("the Job resolves platform.domain: see that the name leads to this server in the cluster's DNS");
+    }
+    says(&["provided port is not in the valid range"]).then_some(
+        "set --service-node-port-range=80-32000 in /var/snap/microk8s/current/args/kube-apiserver and start MicroK8s again, or choose other ports",
+    )
+}
+
 /// A failure left the site with nothing, and the try that should follow is held: the
 /// last good deployment is put back meanwhile, unless the ground it needs is missing.
 pub(super) fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Option<Plan> {
     let failure = inputs.ledger.failure.as_ref()?;
-    let good = inputs.ledger.way_back().filter(|_| kind == JobKind::Deploy && failure.kind == kind && !failure.turned_back)?;
+    let migrates = failure.kind == JobKind::Migrate;
+    let same = kind != JobKind::Undeploy && (failure.kind == kind || migrates);
+    let good = inputs.ledger.way_back().filter(|_| same && !failure.turned_back)?;
     if inputs.data_of_another_release(good) {
         return None;
     }
@@ -176,11 +221,50 @@ pub(super) fn go_back(inputs: &Inputs<'_>, kind: JobKind, holds: &[Hold]) -> Opt
         Retry::At(_) => !matches!(failure.cause, Cause::Registry | Cause::Images | Cause::Surroundings),
         Retry::WhenCauseIsGone => matches!(failure.cause, Cause::Api | Cause::Leftovers),
     };
-    let only_the_new = holds.iter().all(|hold| matches!(hold.reason.as_str(), "chart.available" | "FailedBefore"));
+    let only_the_new = holds.iter().all(|hold| match hold.reason.as_str() {
+        "chart.available" | "FailedBefore" | NODE_PORTS => true,
+        // Its migration failed before it was begun.
+        DATA_VERSION => migrates,
+        _ => false,
+    });
     if passing || !only_the_new || inputs.ledger.paused(inputs.now).is_some() {
         return None;
     }
     let reason = format!("the last good deployment goes back: {}", holds.first()?.message);
     let summary = format!("generation {} is put back", good.generation);
     Some(Plan::rest(Phase::Deploying, summary).steps(vec![Step::StartWayBack { reason }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{JobOptions, Ledger};
+
+    #[test]
+    fn a_registry_is_asked_ever_more_rarely() {
+        let at: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let (snapshot, ledger) = (Snapshot::default(), Ledger::default());
+        let minutes = |attempts| {
+            let failure = Failure {
+                job: 1,
+                kind: JobKind::Deploy,
+                intent: None,
+                reason: "RegistryNotReachable".into(),
+                message: String::new(),
+                tail: Vec::new(),
+                cause: Cause::Registry,
+                attempts,
+                generation: 1,
+                options: JobOptions::default(),
+                turned_back: false,
+                at,
+            };
+            let inputs = Inputs { snapshot: &snapshot, ledger: &ledger, now: at };
+            match retry(&inputs, &failure) {
+                Retry::At(next) => next.duration_since(at).as_mins(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([1, 2, 3, 4, 5, 6, 7, 99].map(minutes), [1, 2, 4, 8, 16, 32, 32, 32]);
+    }
 }

@@ -6,9 +6,8 @@
 //! shown to be the expected one holds every deployment.
 
 use crate::config::settings::{Auto, Settings};
-use crate::config::values::release_of;
 use crate::ledger::{Ledger, Stage};
-use crate::state::{ClusterView, Directory, DiskIdentity, Status};
+use crate::state::{ClusterView, Directory, DiskIdentity, Disks, Severity, Status};
 
 /// What a rule says of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +23,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn good(message: impl Into<String>) -> Self {
+    pub(super) fn good(message: impl Into<String>) -> Self {
         Self { status: Status::True, reason: "Good", message: message.into(), advice: String::new() }
     }
 
-    fn bad(reason: &'static str, message: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub(super) fn bad(reason: &'static str, message: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { status: Status::False, reason, message: message.into(), advice: advice.into() }
     }
 
@@ -59,6 +58,21 @@ pub fn mounted(settings: &Settings, directory: &Directory) -> Verdict {
         return Verdict::good(format!("{path} lies on the root file system; no fstab entry or mount unit says otherwise"));
     }
     Verdict::good(format!("{path} lies on {} mounted at {}", directory.source, directory.mount_point.display()))
+}
+
+/// Do the two data directories lie apart, or are they the same, with links followed?
+#[must_use]
+pub fn apart(disks: &Disks) -> Option<Verdict> {
+    let (fast, slow) = (&disks.fast, &disks.slow);
+    let nested = fast.resolved.starts_with(&slow.resolved) || slow.resolved.starts_with(&fast.resolved);
+    (nested && fast.resolved != slow.resolved).then(|| {
+        let of = |directory: &Directory| format!("{} is {}", directory.path.display(), directory.resolved.display());
+        Verdict::bad(
+            "Nested",
+            format!("one data directory lies in the other: {}, {}", of(fast), of(slow)),
+            "for a new platform use the same directory for both, or directories that lie apart",
+        )
+    })
 }
 
 /// Is the disk the one that was recorded, and does it hold what the cluster's
@@ -142,37 +156,20 @@ fn volumes_below(cluster: &ClusterView, directory: &Directory) -> usize {
         .count()
 }
 
-/// The version of the data that lies there, when it is of another release (major.minor)
-/// than this version.
-#[must_use]
-pub fn other_release<'d>(directory: &'d Directory, version: &str) -> Option<&'d str> {
-    directory.version.as_deref().filter(|found| release_of(found) != release_of(version))
-}
-
-/// Is the data that lies there of the same release (major.minor) as what is to be
-/// deployed? Another release's data wants a migration, which a person decides; an
-/// older release would corrupt it. `deployed`: the version that was deployed last. `None`:
-/// nothing says what the data is of.
-#[must_use]
-pub fn version(settings: &Settings, directory: &Directory, deployed: Option<&str>) -> Option<Verdict> {
-    // Before 0.5.3 Kaapana wrote no version: what was deployed onto it says it as well.
-    let used = directory.empty != Some(true);
-    let found = directory.version.as_deref().or(deployed.filter(|_| used))?;
-    let (wanted, path) = (settings.text("platform.version"), directory.path.display());
-    if release_of(found) == release_of(wanted) {
-        return Some(Verdict::good(format!("the data under {path} is of version {found}")));
-    }
-    Some(Verdict::bad(
-        "OtherRelease",
-        format!("the data under {path} is of version {found}, and {wanted} is configured"),
-        "data of another release wants a migration, which this agent does not do yet; set platform.version to a version of the data's release",
-    ))
-}
-
 /// Can the platform write to it?
 #[must_use]
 pub fn writable(directory: &Directory) -> Verdict {
     let path = directory.path.display();
+    if let Some(error) = directory.error.as_ref().filter(|_| !directory.exists) {
+        return Verdict::unknown("NotReadable", error.clone());
+    }
+    if !directory.exists {
+        return Verdict::bad(
+            "Missing",
+            format!("the directory {path} does not exist"),
+            format!("mkdir -p {path}, or correct the key of [data]; it is not made, since a wrong name would be a new disk"),
+        );
+    }
     if directory.read_only {
         return Verdict::bad(
             "ReadOnly",
@@ -202,7 +199,56 @@ pub fn space(settings: &Settings, directory: &Directory) -> (Verdict, bool) {
     if below("data.warn_free_percent") {
         return (Verdict::bad("Low", text, "free space soon"), false);
     }
+    // A rate of 0 is none.
+    let hours = directory.free.checked_div(directory.filling);
+    if let Some(hours) = hours.filter(|hours| *hours < FULL_SOON) {
+        let text = format!("{text}; at the rate of the last hour it is full in {hours} h");
+        return (Verdict::bad("FillsUp", text, "find what writes that much: du -x --time"), false);
+    }
     (Verdict::good(text), false)
+}
+
+/// A file system that is full in so many hours is worth a warning now.
+const FULL_SOON: u64 = 24;
+
+/// Less than this share of the inodes, in percent, is few.
+const INODES_PERCENT: u128 = 5;
+
+/// Fewer are as good as none: a deployment alone makes more files.
+const NO_INODES: u64 = 1_000;
+
+/// Can enough further files be made? With the severity of what is said.
+#[must_use]
+pub fn inodes(directory: &Directory) -> (Verdict, Severity) {
+    let path = directory.path.display();
+    if let Some(error) = &directory.error {
+        return (Verdict::unknown("NotReadable", error.clone()), Severity::Critical);
+    }
+    let Some((total, free)) = directory.inodes else {
+        return (Verdict::good(format!("{path} knows no limit of files")), Severity::Critical);
+    };
+    let text = format!("{free} of {total} inodes are free under {path}");
+    let advice = "find what makes so many files: du --inodes -x; delete what nobody needs";
+    // Some file systems of the network say that nearly all numbers are free.
+    match (free, u128::from(free) * 100 / u128::from(total.max(1))) {
+        (..NO_INODES, _) => (Verdict::bad("None", text, advice), Severity::Critical),
+        (_, percent) if percent < INODES_PERCENT => (Verdict::bad("Few", text, advice), Severity::Warning),
+        _ => (Verdict::good(text), Severity::Critical),
+    }
+}
+
+/// Has the file system met errors? `None`: it does not count them.
+#[must_use]
+pub fn errors(directory: &Directory) -> Option<Verdict> {
+    let path = directory.path.display();
+    Some(match directory.fs_errors? {
+        0 => Verdict::good(format!("{path} has met no errors")),
+        errors => Verdict::bad(
+            "Errors",
+            format!("the file system of {path} on {} has met {errors} errors", directory.source),
+            "make a backup; look at the kernel's log and at the disk (smartctl -a); check it while it is not mounted (fsck)",
+        ),
+    })
 }
 
 fn bytes(number: u64) -> String {

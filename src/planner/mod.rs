@@ -2,6 +2,8 @@
 //!
 //! * [`adoption`]: a platform that somebody else deployed;
 //! * [`preflight`]: what every check says ([`Condition`]s), and which of them hold a job back;
+//! * [`data`]: of which release the data is, and whether it wants a migration;
+//! * [`migration`]: what a person may ask for about the data's release;
 //! * [`interlock`]: the rules that keep a platform off the wrong disk;
 //! * [`failure`]: a job that failed: tried again, put back, or a person decides;
 //! * [`release`]: is what is deployed what is wanted, and may it be changed;
@@ -12,9 +14,11 @@
 //! a restart in the middle of anything is an ordinary start.
 
 pub mod adoption;
+pub mod data;
 pub mod failure;
 pub mod interlock;
 pub mod job;
+pub mod migration;
 pub mod preflight;
 pub mod release;
 pub mod step;
@@ -70,9 +74,16 @@ impl Inputs<'_> {
         })
     }
 
-    /// The data directories, if what was seen last are those of these settings.
+    /// The data directories, if what was seen last are those of these settings, and they
+    /// answer: one that hangs is not known.
     #[must_use]
     pub fn disks(&self, settings: &Settings) -> Option<&Disks> {
+        self.disks_told(settings).filter(|disks| !disks.fast.hung && !disks.slow.hung)
+    }
+
+    /// What is told of these settings' data directories; of one that hangs that is little.
+    #[must_use]
+    pub fn disks_told(&self, settings: &Settings) -> Option<&Disks> {
         self.snapshot
             .disks
             .fresh()
@@ -85,7 +96,7 @@ impl Inputs<'_> {
     pub fn data_of_another_release(&self, good: &Deployed) -> bool {
         good.settings.as_ref().is_some_and(|settings| {
             self.disks(settings)
-                .is_some_and(|disks| interlock::other_release(&disks.fast, settings.text("platform.version")).is_some())
+                .is_some_and(|disks| data::other_release(self.ledger, &disks.fast, settings.text("platform.version")).is_some())
         })
     }
 
@@ -124,7 +135,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         plan.summary = format!("{}: {}", condition.id, condition.message);
     }
     // A time that has passed is no time to wake at.
-    plan.wake_at = plan.wake_at.filter(|at| *at > inputs.now);
+    plan.wake_at = [plan.wake_at, preflight::changes_at(inputs)].into_iter().flatten().filter(|at| *at > inputs.now).min();
     plan.conditions = conditions;
     plan.health = health;
     plan
@@ -132,7 +143,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
 /// Pods that run say little when the ground they stand on is gone.
 fn undermines(condition: &Condition) -> bool {
-    let ground = condition.id.starts_with("disk.") || condition.id.starts_with("microk8s.");
+    let ground = condition.id.starts_with("disk.")
+        || (condition.id.starts_with("microk8s.") && condition.id != preflight::microk8s::NODE_PORTS);
     ground && condition.severity == Severity::Critical && condition.status == Status::False
 }
 

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::adoption::{self, Adoption};
+use super::data::{self, Standing};
 use super::failure::{Retry, failure_hold, failure_of, go_back, retry};
 use super::step::{Hold, Plan, Step};
 use super::{Inputs, preflight};
@@ -12,7 +13,7 @@ use crate::config::values::{self, UnsupportedVersion, ValueChange};
 use crate::config::window;
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
-use crate::ledger::{Deployed, Failure, Intent, Job, JobKind};
+use crate::ledger::{Deployed, Desired, Failure, Intent, Job, JobKind};
 use crate::state::{Condition, Phase, Release};
 
 /// A machine that stands for any: for what does not depend on one.
@@ -21,6 +22,7 @@ pub fn any_machine() -> Machine {
     Machine {
         memory_mib: 0,
         gpu: false,
+        longhorn_nodes: 0,
         node_name: String::new(),
         server_ip: None,
         api_ip: None,
@@ -91,10 +93,31 @@ pub fn toward_deployed(
             if let Some(hold) = other_identity(inputs, settings) {
                 return held(inputs, health, vec![hold], Phase::Blocked);
             }
-            let step = Step::StartJob { kind: JobKind::Deploy, reason: "nothing is deployed".into() };
-            guarded(inputs, JobKind::Deploy, Some(&wanted), step, conditions, health)
+            let kind = kind_of(inputs, settings);
+            let step = Step::StartJob { kind, reason: "nothing is deployed".into() };
+            guarded(inputs, kind, Some(&wanted), step, conditions, health)
         }
         Some(deployed) => converge(inputs, settings, &wanted, deployed, conditions, health),
+    }
+}
+
+/// A deployment, or before it the migration of the data, where the site has that done without
+/// being asked. Of which version the data is must be known then.
+#[must_use]
+pub fn kind_of(inputs: &Inputs<'_>, settings: &Settings) -> JobKind {
+    let older = || {
+        let disks = inputs.disks(settings)?;
+        Some(matches!(data::standing(settings, &disks.fast, inputs.ledger), Standing::Older { from: Some(_) }))
+    };
+    let auto = settings.text("deployment.migration") == "auto" && inputs.ledger.migration.is_none();
+    // What runs on the data already has not waited for it.
+    let runs = inputs.ledger.deployed.as_ref().and_then(|deployed| deployed.settings.as_ref());
+    let same = runs.is_some_and(|runs| {
+        values::release_of(runs.text("platform.version")) == values::release_of(settings.text("platform.version"))
+    });
+    match auto && !same && older() == Some(true) {
+        true => JobKind::Migrate,
+        false => JobKind::Deploy,
     }
 }
 
@@ -175,11 +198,12 @@ fn converge(
         }
         return settled(inputs, deployed, health);
     };
-    let step = Step::StartJob { kind: JobKind::Deploy, reason: difference.clone() };
+    let kind = kind_of(inputs, settings);
+    let step = Step::StartJob { kind, reason: difference.clone() };
     // What failed is not offered as if it were new.
-    let failed = failure_of(inputs, JobKind::Deploy, Some(wanted)).is_some_and(|failure| retry(inputs, failure) == Retry::Never);
+    let failed = failure_of(inputs, kind, Some(wanted)).is_some_and(|failure| retry(inputs, failure) == Retry::Never);
     if failed {
-        return guarded(inputs, JobKind::Deploy, Some(wanted), step, conditions, health);
+        return guarded(inputs, kind, Some(wanted), step, conditions, health);
     }
     let whole = deployed.installed && !deployed.partial;
     if settings.text("agent.on_change") == "plan" && whole {
@@ -189,16 +213,16 @@ fn converge(
             "kaapanactl plan shows it, kaapanactl deploy does it",
         );
         let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
-        let would = outlook(inputs, JobKind::Deploy, step);
+        let would = outlook(inputs, kind, step);
         return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]).would(would));
     }
     if let Some((hold, opens)) = outside_window(inputs, settings) {
         let hold = Hold { message: format!("{difference}; {}", hold.message), ..hold };
         let (phase, summary) = running_phase(inputs, health).unwrap_or((Phase::Degraded, String::new()));
-        let would = outlook(inputs, JobKind::Deploy, step);
+        let would = outlook(inputs, kind, step);
         return with_pause(inputs, Plan::rest(phase, summary).holds(vec![hold]).would(would).wake(opens));
     }
-    guarded(inputs, JobKind::Deploy, Some(wanted), step, conditions, health)
+    guarded(inputs, kind, Some(wanted), step, conditions, health)
 }
 
 /// A platform that runs is changed in a maintenance window only, when the site
@@ -240,6 +264,11 @@ fn changed(settings: &Settings, wanted: &Intent, deployed: &Deployed) -> Option<
     let mut changes = deployed.reference().diff(&values);
     // The configuration says what is deployed: nothing is to be changed.
     changes.retain(|change| !adoption::same(deployed.values.get(&change.path), values.get(&change.path)));
+    // Another version of the agent may compute them otherwise; only an edit is a change.
+    if let Some(then) = deployed.settings.as_ref().and_then(|settings| values::values(settings, &deployed.machine).ok()) {
+        let edits = then.diff(&values);
+        changes.retain(|change| edits.iter().any(|edit| edit.path == change.path));
+    }
     match changes.as_slice() {
         [] => None,
         [one] => Some(format!("{} differs", one.path)),
@@ -323,13 +352,24 @@ fn other_identity(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
 fn changed_identity(inputs: &Inputs<'_>, settings: &Settings) -> Option<Hold> {
     let recorded = inputs.ledger.identity.as_ref()?;
     let wanted = settings.identity();
-    let changes: Vec<String> = wanted
+    let mut changes: Vec<String> = wanted
         .iter()
         .filter_map(|(key, new)| {
             let old = recorded.get(key)?;
             (old != new).then(|| format!("{key} from {old:?} to {new:?}"))
         })
         .collect();
+    // A value that follows such a key may have been given by itself.
+    let given = |deployed: &Deployed| {
+        let values = values::values(settings, &deployed.machine).ok()?;
+        let of = |path: &&String| values::decided_by(path).is_some() && changes.is_empty();
+        let path = values.paths().filter(of).find(|path| {
+            let old = deployed.values.get(path);
+            old.is_some() && !adoption::same(old, values.get(path))
+        })?;
+        Some(format!("the value {path} from {} to {}", deployed.values.get(path)?, values.get(path)?))
+    };
+    changes.extend(inputs.ledger.deployed.as_ref().and_then(given));
     if changes.is_empty() {
         return None;
     }
@@ -399,6 +439,13 @@ fn running_phase(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Option
     })
 }
 
+/// The phase beside a job that does not touch the platform.
+#[must_use]
+pub fn phase_beside(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Phase {
+    let idle = if inputs.ledger.desired == Desired::Undeployed { Phase::Undeployed } else { Phase::Blocked };
+    running_phase(inputs, health).map_or(idle, |(phase, _)| phase)
+}
+
 /// What is not healthy, in one sentence.
 #[must_use]
 pub fn waiting_for(health: &PlatformHealth) -> String {
@@ -421,7 +468,10 @@ fn guarded(
     let mut holds = preflight::holds(kind, conditions);
     let mut wake = None;
     let mut phase = Phase::Blocked;
-    if let Some(failure) = failure_of(inputs, kind, wanted) {
+    // It matters as long as the data wants to be migrated.
+    let wants = kind == JobKind::Deploy && holds.iter().any(|hold| hold.reason == preflight::DATA_VERSION);
+    let of_migration = || failure_of(inputs, JobKind::Migrate, wanted).filter(|_| wants);
+    if let Some(failure) = failure_of(inputs, kind, wanted).or_else(of_migration) {
         match retry(inputs, failure) {
             Retry::Now => {}
             Retry::At(at) => {
@@ -438,7 +488,7 @@ fn guarded(
     if holds.is_empty() {
         let paused = inputs.ledger.paused(inputs.now);
         if paused.is_none() {
-            let phase = if kind == JobKind::Deploy { Phase::Deploying } else { Phase::Undeploying };
+            let phase = if kind == JobKind::Undeploy { Phase::Undeploying } else { Phase::Deploying };
             let outlook = outlook(inputs, kind, step);
             return Plan::rest(phase, "starting").steps(outlook);
         }
@@ -461,14 +511,14 @@ fn guarded(
 /// The steps a job takes, as far as they can be foreseen.
 fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
     let mut steps = vec![start];
-    if kind == JobKind::Deploy {
+    if kind != JobKind::Undeploy {
         steps.push(Step::Prepare);
     }
     let settings = inputs.ledger.settings.as_ref();
     let no_hooks = settings.is_some_and(|settings| settings.flag("deployment.no_hooks"));
     let runs = inputs.ledger.deployed.as_ref().is_some_and(|deployed| !root_is_gone(inputs, deployed));
     let program = settings.map(|settings| settings.text("deployment.pre_takedown")).unwrap_or_default();
-    if runs && !program.is_empty() {
+    if (runs || kind == JobKind::Migrate) && !program.is_empty() {
         steps.push(Step::RunSiteProgram { program: program.into() });
     }
     let same = |settings: &&Settings| {
@@ -491,8 +541,10 @@ fn outlook(inputs: &Inputs<'_>, kind: JobKind, start: Step) -> Vec<Step> {
             no_hooks,
         }));
     }
-    if kind == JobKind::Deploy {
-        steps.push(Step::Install);
+    match kind {
+        JobKind::Deploy => steps.push(Step::Install),
+        JobKind::Migrate => steps.push(Step::Migrate),
+        JobKind::Undeploy | JobKind::ImportImages => {}
     }
     steps
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::platform::PlatformHealth;
 use crate::ledger::{Cause, JobFailure, JobKind, JobResult, PageTimes, Stage};
-use crate::state::{Condition, ObjectId, Phase, StepResult};
+use crate::state::{Condition, LonghornChange, ObjectId, Phase, StepResult};
 
 /// How many, in words.
 #[must_use]
@@ -27,10 +27,20 @@ pub enum Step {
     },
     /// Bring chart, values and manifest in hand. Touches nothing that runs.
     Prepare,
+    /// Look into an archive of images: is it whole, and what is in it?
+    CheckArchive {
+        /// The archive.
+        archive: PathBuf,
+    },
     /// Have the container runtime import an archive of images, in a transient unit.
     ImportImages {
         /// The archive.
         archive: PathBuf,
+    },
+    /// Ask the container runtime which of these images it does not have.
+    CheckImages {
+        /// The images.
+        images: Vec<String>,
     },
     /// Have the container runtime pull an image.
     PullImage {
@@ -101,6 +111,16 @@ pub enum Step {
     },
     /// Note when the web page was gone or back.
     NotePage(PageTimes),
+    /// Make the cluster give GPUs to pods, in a transient unit.
+    EnableGpu {
+        /// The chart of the GPU operator; `None`: MicroK8s' add-on brings it.
+        chart: Option<PathBuf>,
+    },
+    /// Change disks and settings of Longhorn.
+    ConfigureLonghorn {
+        /// The changes, in order.
+        changes: Vec<LonghornChange>,
+    },
     /// Put the label `kaapana.io/node=storage` on the node.
     LabelNode {
         /// The node.
@@ -117,6 +137,19 @@ pub enum Step {
     RemoveRegistryHosting {
         /// Its unique id: another one of the same name is another's.
         uid: String,
+    },
+    /// Install the migration's release in a transient unit.
+    Migrate,
+    /// Note that the migration is seen at work.
+    NoteMigration,
+    /// Keep the log of the migration, which has ended, before its release goes.
+    KeepMigrationLog {
+        /// Its pods, namespace and name.
+        pods: Vec<(String, String)>,
+        /// It ended well.
+        succeeded: bool,
+        /// A sentence of its Job; empty when it ended well.
+        message: String,
     },
     /// Install the root release in a transient unit.
     Install,
@@ -195,6 +228,8 @@ impl Step {
         match self {
             Self::StartJob { .. } => "start-job",
             Self::Prepare => "prepare",
+            Self::CheckArchive { .. } => "check-archive",
+            Self::CheckImages { .. } => "check-images",
             Self::ImportImages { .. } => "import-images",
             Self::PullImage { .. } => "pull-image",
             Self::BeginTakeDown { .. } => "begin-take-down",
@@ -211,9 +246,14 @@ impl Step {
             Self::Upgrade => "upgrade",
             Self::TurnBack { .. } => "turn-back",
             Self::NotePage(_) => "note-page",
+            Self::EnableGpu { .. } => "enable-gpu",
+            Self::ConfigureLonghorn { .. } => "configure-longhorn",
             Self::LabelNode { .. } => "label-node",
             Self::ConfigureDns { .. } => "configure-dns",
             Self::RemoveRegistryHosting { .. } => "remove-registry-hosting",
+            Self::Migrate => "migrate",
+            Self::NoteMigration => "note-migration",
+            Self::KeepMigrationLog { .. } => "keep-migration-log",
             Self::Install => "install",
             Self::CloseStep { .. } => "close-step",
             Self::ForgetStep => "forget-step",
@@ -233,6 +273,8 @@ impl std::fmt::Display for Step {
         match self {
             Self::StartJob { kind, reason } => write!(f, "start a job: {} ({reason})", kind.as_str()),
             Self::Prepare => write!(f, "bring the chart and its values in hand"),
+            Self::CheckImages { images } => write!(f, "look for {} in the container runtime", count(images.len(), "image")),
+            Self::CheckArchive { archive } => write!(f, "look into {}", archive.display()),
             Self::ImportImages { archive } => write!(f, "import the images in {}", archive.display()),
             Self::PullImage { image } => write!(f, "pull the image {image}"),
             Self::BeginTakeDown { releases, .. } => write!(f, "take down {}", count(releases.len(), "release")),
@@ -257,9 +299,20 @@ impl std::fmt::Display for Step {
             Self::NotePage(page) if page.gone.is_some() && page.back.is_none() => write!(f, "note that the page is gone"),
             Self::NotePage(page) if page.back.is_some() => write!(f, "note that the page is back"),
             Self::NotePage(_) => write!(f, "note that the page answers"),
+            Self::EnableGpu { chart: None } => write!(f, "have MicroK8s enable NVIDIA GPUs"),
+            Self::EnableGpu { chart: Some(_) } => write!(f, "install the GPU operator"),
+            Self::ConfigureLonghorn { changes } => {
+                let changed: Vec<String> =
+                    changes.iter().map(|change| format!("{}/{} {}", change.plural, change.name, change.patch)).collect();
+                write!(f, "change in Longhorn: {}", changed.join(", "))
+            }
             Self::LabelNode { node } => write!(f, "label the node {node} kaapana.io/node=storage"),
             Self::ConfigureDns { .. } => write!(f, "have CoreDNS resolve the platform's name"),
             Self::RemoveRegistryHosting { .. } => write!(f, "remove kube-public/local-registry-hosting"),
+            Self::Migrate => write!(f, "migrate the data"),
+            Self::NoteMigration => write!(f, "note that the migration is at work"),
+            Self::KeepMigrationLog { succeeded: true, .. } => write!(f, "keep the log of the migration, which ended well"),
+            Self::KeepMigrationLog { .. } => write!(f, "keep the log of the migration, which failed"),
             Self::Install => write!(f, "install the chart"),
             Self::CloseStep { result } => write!(f, "take note of the step's end (status {:?})", result.status),
             Self::ForgetStep => write!(f, "look again after a lost step"),

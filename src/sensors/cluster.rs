@@ -354,6 +354,13 @@ fn reduce_registry_hosting(map: &core::ConfigMap) -> Option<Reduced> {
 fn reduce_node(node: &core::Node) -> Option<Reduced> {
     let status = node.status.clone().unwrap_or_default();
     let ready = status.conditions.as_deref().unwrap_or_default().iter().find(|condition| condition.type_ == "Ready").cloned();
+    // Of others, such as those of a problem detector, nobody knows which is good.
+    let known = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
+    let bad = |condition: &&core::NodeCondition| known.contains(&condition.type_.as_str()) && condition.status == "True";
+    let pressure = status.conditions.iter().flatten().filter(bad);
+    let pressure = pressure.map(|one| format!("{}: {}", one.type_, one.message.as_deref().unwrap_or_default())).collect();
+    let version = status.node_info.as_ref().map(|info| info.kubelet_version.clone()).unwrap_or_default();
+    let gpus = status.allocatable.as_ref().and_then(|all| all.get("nvidia.com/gpu")).and_then(|count| count.0.parse().ok());
     let address = status
         .addresses
         .unwrap_or_default()
@@ -370,8 +377,11 @@ fn reduce_node(node: &core::Node) -> Option<Reduced> {
         name: key(&node.metadata).1,
         ready: ready.is_some_and(|condition| condition.status == "True"),
         message,
+        pressure,
+        version,
         address,
         role: node.metadata.labels.as_ref().and_then(|labels| labels.get("kaapana.io/node").cloned()),
+        gpus: gpus.unwrap_or(0),
     })))
 }
 

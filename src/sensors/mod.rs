@@ -9,18 +9,26 @@
 //! * [`cluster`]: releases, workloads, pods, volumes, nodes, by watches;
 //! * [`release`]: Helm's release secrets, decoded;
 //! * [`disk`]: mounts, by events of the kernel, and free space;
-//! * [`page`]: the platform's web page, while a job works; [`workers`]: helm processes;
-//! * [`gpu`]: NVML; [`system`]: memory and processors;
+//! * [`page`]: the platform's web page; [`workers`]: helm processes;
+//! * [`gpu`]: NVML, and what the machine says of its GPUs without it; [`snap`]: snapd; [`system`]: memory and processors; [`kernel`]: its limits;
+//! * [`arguments`]: what MicroK8s' API server is told; [`certificates`]: MicroK8s' certificates;
+//! * [`storage`]: the provider of volumes, looked at when a deployment is prepared;
 //! * [`patience`]: questions that may hang;
 //! * [`tools`]: MicroK8s' files and the configured chart.
 
 pub mod api;
+pub mod arguments;
+pub mod certificates;
 pub mod cluster;
 pub mod disk;
 pub mod gpu;
+pub mod import;
+pub mod kernel;
 pub mod page;
 pub mod patience;
 pub mod release;
+pub mod snap;
+pub mod storage;
 pub mod system;
 pub mod tools;
 pub mod units;
@@ -32,7 +40,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Settings;
-use crate::state::{ApiState, Chart, ClusterView, Disks, Gpu, Observed, Page, Snapshot, StepUnit, System, Tools, UnitState};
+use crate::state::{
+    ApiArguments, ApiState, Certificate, Chart, ClusterView, Disks, Gpu, GpuHost, ImportProgress, Limits, Observed, Page, Snap,
+    Snapshot, StepUnit, System, Tools, UnitState,
+};
 
 /// A new value of one sensor.
 #[derive(Debug)]
@@ -51,8 +62,18 @@ pub enum Observation {
     Disks(Observed<Disks>),
     /// The GPU.
     Gpu(Observed<Gpu>),
+    /// What else the machine says of its GPUs.
+    GpuHost(Observed<GpuHost>),
+    /// How snapd keeps MicroK8s.
+    Snap(Observed<Snap>),
     /// Memory and processors.
     System(Observed<System>),
+    /// Limits of the kernel.
+    Limits(Observed<Limits>),
+    /// What MicroK8s' API server is told to do.
+    Arguments(Observed<ApiArguments>),
+    /// MicroK8s' certificates.
+    Certificates(Observed<Vec<Certificate>>),
     /// MicroK8s' files.
     Tools(Observed<Tools>),
     /// The configured chart.
@@ -61,6 +82,8 @@ pub enum Observation {
     Step(Observed<StepUnit>),
     /// The platform's web page.
     Page(Observed<Page>),
+    /// How far an import of images is.
+    Import(Observed<ImportProgress>),
     /// Helm processes.
     Helms(Observed<Vec<u32>>),
     /// The system bus went away: the agent cannot go on without it.
@@ -87,11 +110,17 @@ impl Observation {
             Self::Cluster(new) => put(&mut snapshot.cluster, new),
             Self::Disks(new) => put(&mut snapshot.disks, new),
             Self::Gpu(new) => put(&mut snapshot.gpu, new),
+            Self::GpuHost(new) => put(&mut snapshot.gpu_host, new),
+            Self::Snap(new) => put(&mut snapshot.snap, new),
             Self::System(new) => put(&mut snapshot.system, new),
+            Self::Limits(new) => put(&mut snapshot.limits, new),
+            Self::Arguments(new) => put(&mut snapshot.arguments, new),
+            Self::Certificates(new) => put(&mut snapshot.certificates, new),
             Self::Tools(new) => put(&mut snapshot.tools, new),
             Self::Chart(new) => put(&mut snapshot.chart, new),
             Self::Step(new) => put(&mut snapshot.step, new),
             Self::Page(new) => put(&mut snapshot.page, new),
+            Self::Import(new) => put(&mut snapshot.import, new),
             Self::Helms(new) => put(&mut snapshot.helms, new),
             Self::BusLost(_) => false,
         }

@@ -1,14 +1,17 @@
-//! The platform's web page: does it answer? Asked while a job works, so that the time
-//! without a platform is known.
+//! The platform's web page: does it answer, and until when is its certificate good? Asked
+//! every second while a job works, so that the time without a platform is known, and every
+//! minute else.
 //!
 //! It is asked at the node's own address with the platform's name, so that neither DNS
-//! nor a firewall in between counts. Its certificate is not looked at here.
+//! nor a firewall in between counts. Who signed its certificate does not count: the platform's
+//! own is signed by itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -17,11 +20,15 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::{Observation, Observations};
+use crate::config::Settings;
 use crate::error::chain;
-use crate::state::{Observed, Page};
+use crate::state::{Node, Observed, Page};
 
-/// How often it is asked; the down time is known as exactly.
-pub const PERIOD: Duration = Duration::from_secs(1);
+/// How often it is asked while a job works; the down time is known as exactly.
+pub const PERIOD_JOB: Duration = Duration::from_secs(1);
+
+/// How often else.
+pub const PERIOD: Duration = Duration::from_secs(60);
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,9 +42,22 @@ pub struct Question {
     pub host: String,
     /// HTTPS port.
     pub port: u16,
+    /// A pause between two questions.
+    pub period: Duration,
 }
 
 impl Question {
+    /// The page of a platform with these settings on this node; `None`: the node has no address.
+    #[must_use]
+    pub fn of(node: &Node, settings: &Settings, period: Duration) -> Option<Self> {
+        Some(Self {
+            address: node.address.as_ref()?.parse().ok()?,
+            host: settings.text("platform.domain").to_owned(),
+            port: u16::try_from(settings.integer("network.https_port")).ok()?,
+            period,
+        })
+    }
+
     /// The page's address as users write it.
     #[must_use]
     pub fn url(&self) -> String {
@@ -55,34 +75,58 @@ pub async fn run(mut question: watch::Receiver<Option<Question>>, observations: 
         let asked = question.borrow_and_update().clone();
         let seen = match &asked {
             Some(question) => Observed::Fresh(ask(&config, question).await),
-            None => Observed::Unknown { reason: "nobody asked".into() },
+            None => Observed::Unknown { reason: "there is no platform, or its node has no address".into() },
         };
         if observations.send(Observation::Page(seen)).await.is_err() {
             return;
         }
         tokio::select! {
-            () = tokio::time::sleep(PERIOD), if asked.is_some() => {} // ok: a period, not a test
+            () = pause(asked.as_ref()) => {}
             changed = question.changed() => if changed.is_err() { return },
         }
     }
 }
 
+/// Asks once.
+///
+/// # Errors
+///
+/// A sentence, when nothing can be asked.
+pub async fn ask_once(question: &Question) -> Result<Page, String> {
+    Ok(ask(&config().map_err(|error| error.to_string())?, question).await)
+}
+
+async fn pause(asked: Option<&Question>) {
+    match asked {
+        Some(question) => tokio::time::sleep(question.period).await, // ok: a period, not a test
+        None => std::future::pending().await,
+    }
+}
+
 async fn ask(config: &Arc<ClientConfig>, question: &Question) -> Page {
     let url = question.url();
-    let answer = tokio::time::timeout(PATIENCE, get(config, question)).await;
+    let mut certificate = None;
+    let answer = tokio::time::timeout(PATIENCE, get(config, question, &mut certificate)).await;
     let (answers, message) = match answer {
         Ok(Ok(status)) => (status.as_u16() < 500, status.to_string()),
         Ok(Err(message)) => (false, message),
         Err(_) => (false, format!("no answer within {} s", PATIENCE.as_secs())),
     };
-    Page { url, answers, message }
+    Page { url, answers, message, certificate }
 }
 
-async fn get(config: &Arc<ClientConfig>, question: &Question) -> Result<http::StatusCode, String> {
+/// `certificate`: when the page's own ends, once it was shown.
+async fn get(
+    config: &Arc<ClientConfig>,
+    question: &Question,
+    certificate: &mut Option<Timestamp>,
+) -> Result<http::StatusCode, String> {
     let stream = TcpStream::connect((question.address, question.port)).await.map_err(|error| error.to_string())?;
     let name = ServerName::try_from(question.host.clone()).map_err(|error| error.to_string())?;
     let stream =
         tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(|error| chain(&error))?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    *certificate = shown.and_then(|own| super::certificates::expires(own).ok());
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake::<_, String>(TokioIo::new(stream)).await.map_err(|error| chain(&error))?;
     let request = http::Request::get("/")
@@ -156,7 +200,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let question = Question { address: [127, 0, 0, 1].into(), host: "kaapana.example.org".into(), port };
+        let question = Question { address: [127, 0, 0, 1].into(), host: "kaapana.example.org".into(), port, period: PERIOD };
         let page = ask(&config().unwrap(), &question).await;
         assert!(!page.answers && page.message.contains("refused"), "{page:?}");
         assert_eq!(page.url, format!("https://kaapana.example.org:{port}/"));

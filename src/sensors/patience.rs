@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::{Observation, Observations};
+use crate::state::Observed;
+
+/// How long a file system may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Asks on a thread of its own and waits for a while. An answer that is late is
 /// fetched by the next call, which puts no second question: what hangs in the kernel
 /// cannot be ended, and threads must not pile up behind it.
@@ -22,6 +28,26 @@ pub async fn ask<T: Send + 'static>(
         Ok(answer) => {
             *outstanding = None;
             answer.map_err(|error| error.to_string())
+        }
+    }
+}
+
+/// Looks by period, on a thread, and tells what was seen, until the receiver is gone. For files
+/// of others, on a disk that may hang.
+pub async fn look_by_period<T: Send + 'static>(
+    period: Duration,
+    observations: Observations,
+    told: fn(Observed<T>) -> Observation,
+    look: impl Fn() -> Observed<T> + Clone + Send + 'static,
+) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut outstanding = None;
+    loop {
+        ticks.tick().await;
+        let seen = ask(&mut outstanding, PATIENCE, look.clone()).await;
+        if observations.send(told(seen.unwrap_or_else(|reason| Observed::Unknown { reason }))).await.is_err() {
+            return;
         }
     }
 }

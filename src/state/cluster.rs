@@ -202,8 +202,14 @@ pub struct Node {
     pub ready: bool,
     /// Reason and message of the Ready condition when it is not.
     pub message: String,
+    /// Conditions that are bad when they are true, such as `DiskPressure`, with their messages.
+    pub pressure: Vec<String>,
+    /// Version of its kubelet, such as `v1.33.1`.
+    pub version: String,
     /// `InternalIP`.
     pub address: Option<String>,
     /// Value of the label `kaapana.io/node`.
     pub role: Option<String>,
+    /// How many NVIDIA GPUs it gives to pods (`nvidia.com/gpu`).
+    pub gpus: u64,
 }

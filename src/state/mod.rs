@@ -1,6 +1,6 @@
 //! What is known of the node: observations, conditions, the phase.
 //!
-//! `cluster` and `node` are what is seen of both, `condition` what is concluded from it.
+//! `cluster`, `node`, `host` and `storage` are what is seen of them, `condition` what is concluded from it.
 //!
 //! These types are data. Sensors fill them, the planner and the rules of
 //! [`crate::health`] read them, nothing here looks at the node.
@@ -10,13 +10,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::config::ConfigError;
+
 mod cluster;
 mod condition;
+mod host;
 mod node;
+mod storage;
 
 pub use cluster::*;
 pub use condition::*;
+pub use host::*;
 pub use node::*;
+pub use storage::*;
 
 /// An observation and how far it can be trusted. Unknown never leads to a change.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -99,21 +105,35 @@ pub struct Snapshot {
     pub disks: Observed<Disks>,
     /// The GPU.
     pub gpu: Observed<Gpu>,
+    /// What else the machine says of its GPUs.
+    pub gpu_host: Observed<GpuHost>,
+    /// How snapd keeps MicroK8s.
+    pub snap: Observed<Snap>,
     /// Memory and processors.
     pub system: Observed<System>,
+    /// Limits of the kernel.
+    pub limits: Observed<Limits>,
+    /// What MicroK8s' API server is told to do.
+    pub arguments: Observed<ApiArguments>,
+    /// MicroK8s' certificates.
+    pub certificates: Observed<Vec<Certificate>>,
     /// Files the agent needs of MicroK8s.
     pub tools: Observed<Tools>,
     /// The chart of the configuration.
     pub chart: Observed<Chart>,
     /// The transient unit of the running job's step.
     pub step: Observed<StepUnit>,
-    /// The platform's web page, while a job works.
+    /// How far the import of images is, while there is one.
+    pub import: Observed<ImportProgress>,
+    /// The platform's web page, while there is one.
     pub page: Observed<Page>,
     /// Helm processes on this machine, those in containers among them, while a release
     /// is pending: their process numbers.
     pub helms: Observed<Vec<u32>>,
     /// Why the ledger could not be written last, when it could not.
     pub ledger_error: Option<String>,
+    /// Why what is remembered could not be read, when it could not; the agent does not start then.
+    pub ledger_unread: Option<String>,
 }
 
 /// The state of the configuration on disk, which need not be the one in force.
@@ -138,4 +158,17 @@ pub struct ConfigRefusal {
     pub file: String,
     /// Each problem in a line: file, line, column, key, expectation.
     pub problems: Vec<String>,
+}
+
+impl ConfigRefusal {
+    /// A configuration with mistakes.
+    #[must_use]
+    pub fn invalid(error: &ConfigError) -> Self {
+        let file = error.problems.iter().find_map(|problem| problem.file.as_ref());
+        Self {
+            reason: "Invalid".into(),
+            file: file.map(|file| file.display().to_string()).unwrap_or_default(),
+            problems: error.problems.iter().map(ToString::to_string).collect(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A systemd unit.
@@ -13,6 +14,10 @@ pub struct UnitState {
     pub active: String,
     /// `SubState`, such as `running`.
     pub sub: String,
+    /// When systemd was seen to have started it again by itself, the last few times.
+    pub restarts: Vec<Timestamp>,
+    /// Since when it is active; `None`: it is not, or that is not known.
+    pub since: Option<Timestamp>,
 }
 
 /// What the API server answers.
@@ -111,6 +116,28 @@ pub struct StepResult {
     pub tail: Vec<String>,
 }
 
+/// How far the streamed input of a step is; it is written to disk by the step itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StepProgress {
+    /// Bytes that were taken.
+    pub bytes: u64,
+    /// Of so many.
+    pub total: u64,
+}
+
+/// How far an import of images is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ImportProgress {
+    /// Bytes of the archive that were read.
+    pub bytes: u64,
+    /// Of so many; 0: not known yet.
+    pub total: u64,
+    /// Images that the container runtime has.
+    pub images: usize,
+    /// Of so many.
+    pub of: usize,
+}
+
 impl StepResult {
     /// Ended with exit status 0.
     #[must_use]
@@ -128,6 +155,8 @@ pub struct Page {
     pub answers: bool,
     /// What it said.
     pub message: String,
+    /// When its certificate ends, when it showed one.
+    pub certificate: Option<Timestamp>,
 }
 
 /// Memory and processors.
@@ -165,6 +194,28 @@ pub enum Gpu {
     Failed(String),
 }
 
+/// What else the machine says of its NVIDIA GPUs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GpuHost {
+    /// GPUs on the PCI bus, by address, such as `0000:01:00.0`.
+    pub devices: Vec<String>,
+    /// Version of the driver that is loaded.
+    pub driver: Option<String>,
+    /// Version of the library that is installed, which programs start with from now on.
+    pub library: Option<String>,
+}
+
+/// How snapd keeps MicroK8s.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snap {
+    /// Version of the snap, such as `v1.33.1`.
+    pub version: String,
+    /// What it is refreshed from, such as `1.33/stable`.
+    pub channel: String,
+    /// Until when it is not refreshed by itself, of its own or with all snaps.
+    pub hold: Option<Timestamp>,
+}
+
 /// The two data directories; they may be the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disks {
@@ -172,6 +223,8 @@ pub struct Disks {
     pub fast: Directory,
     /// Of images and archives.
     pub slow: Directory,
+    /// Further mount points that the site wants to be looked at.
+    pub monitored: Vec<Directory>,
 }
 
 /// A data directory and the file system under it.
@@ -179,10 +232,17 @@ pub struct Disks {
 pub struct Directory {
     /// Its path.
     pub path: PathBuf,
+    /// The path with its links followed, as far as it exists.
+    pub resolved: PathBuf,
     /// Does it exist as a directory?
     pub exists: bool,
+    /// The file system has not answered in time: only what the mount table says is known.
+    pub hung: bool,
     /// Nothing in it but `lost+found` and the agent's marker; `None`: could not be read.
     pub empty: Option<bool>,
+    /// A folder in it, as a platform makes them: not hidden, and neither `lost+found` nor the
+    /// `snap` of a home directory.
+    pub folder: Option<String>,
     /// First line of the file `version`, which the platform writes: its release.
     pub version: Option<String>,
     /// Mount points at or above the directory which fstab or a mount unit declares
@@ -196,12 +256,22 @@ pub struct Directory {
     pub fs_type: String,
     /// Mounted read-only.
     pub read_only: bool,
+    /// The disk turns; `None`: not known.
+    pub rotational: Option<bool>,
+    /// Errors that the file system has counted; `None`: it counts none.
+    pub fs_errors: Option<u64>,
+    /// It is on the same disk as the root file system; `None`: not known.
+    pub on_root_disk: Option<bool>,
     /// What identifies the file system.
     pub identity: DiskIdentity,
     /// Bytes in all.
     pub total: u64,
     /// Bytes that can still be written by the platform.
     pub free: u64,
+    /// Files that can be there in all, and still be made; `None`: the file system knows no limit.
+    pub inodes: Option<(u64, u64)>,
+    /// Bytes an hour by which the free space grew less lately; 0: not, or not known yet.
+    pub filling: u64,
     /// Why space or contents are not known, when they are not.
     pub error: Option<String>,
 }

@@ -3,29 +3,49 @@
 
 use std::path::Path;
 
+use kaapana_agent::agent::publish::Published;
 use kaapana_agent::config::derived::Machine;
 use kaapana_agent::config::{Fragments, validate, values};
 use kaapana_agent::ledger::JobResult;
-use kaapana_agent::state::Phase;
+use kaapana_agent::state::{Phase, Status};
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config};
+use super::harness::{DEPLOYMENT, MOMENT, Node};
 
-/// The values as the deploy script gives them, of another machine.
+/// The platform of a site whose script had a password that would be refused for a new one.
+fn config(more: &str) -> String {
+    super::harness::config(&format!("[credentials.grafana]\npassword = \"{NOT_SAFE}\"\n{more}"))
+}
+
+/// Begins with a digit.
+const NOT_SAFE: &str = "2026Planted1";
+
+/// The values as the deploy script gives them, of another machine: 70 % of the memory are cut
+/// before they are shared, and the server's address stands twice where it is the API server's.
 fn values_of_the_script() -> String {
     let mut fragments = Fragments::default();
-    fragments.merge_text(Path::new("/x.toml"), &config("")).unwrap();
+    fragments.merge_text(Path::new("/x.toml"), &super::harness::config("")).unwrap();
     let settings = validate(&fragments).unwrap().unwrap();
     let machine = Machine {
-        memory_mib: 12_345,
+        memory_mib: 4_287,
         gpu: false,
+        longhorn_nodes: 0,
         node_name: "kaapana-node".into(),
         server_ip: Some("10.77.0.2".into()),
         api_ip: None,
         timestamp: "2026-01-02-03-04".into(),
         oidc_client_secret: "0123456789".repeat(3),
     };
-    let values = values::values(&settings, &machine).unwrap();
-    values.nested().to_string()
+    let mut values = values::values(&settings, &machine).unwrap().nested();
+    let global = values["global"].as_object_mut().unwrap();
+    global.insert("credentials_grafana_password".into(), NOT_SAFE.into());
+    // 3000 MiB by 30, 50 and 20.
+    for (name, limit, request) in [("pacs", "900", "300"), ("airflow", "1500", "500"), ("opensearch", "600", "200")] {
+        global.insert(format!("{name}_memory_limit"), limit.into());
+        global.insert(format!("{name}_memory_request"), request.into());
+    }
+    let networks = ["10.152.183.0/24", "10.1.0.0/16", "10.77.0.2/32", "10.77.0.2/32", "10.77.0.2/32"];
+    global.insert("internalCidrs".into(), networks.as_slice().into());
+    values.to_string()
 }
 
 const UIDS: &str = "/snap/bin/microk8s.kubectl get pods --all-namespaces --no-headers -o custom-columns=u:.metadata.uid | sort";
@@ -50,8 +70,7 @@ fn another_platform_is_left_alone(node: &Node) {
     let message = &published.holds[0].message;
     assert!(message.contains("its chart is kaapana-admin-chart 0.6.0, configured is kaapana-admin-chart 0.6.1"), "{message}");
     node.configure(&config("").replace("/data/fast", "/data/slow"));
-    let hold =
-        |p: &kaapana_agent::agent::publish::Published| p.holds.iter().any(|hold| hold.message.contains("global.fast_data_dir"));
+    let hold = |p: &Published| p.holds.iter().any(|hold| hold.message.contains("global.fast_data_dir"));
     let published = node.wait("another directory", MOMENT, hold);
     let hold = published.holds.iter().find(|hold| hold.reason == "AdoptionRefused").unwrap();
     assert!(hold.message.contains("data.fast_dir makes it \"/data/slow\""), "{}", hold.message);
@@ -64,6 +83,17 @@ fn the_same_is_taken_over_by_itself(node: &Node) {
     node.configure(&config(""));
     let published = node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy);
     assert!(published.history.is_empty() && published.holds.is_empty(), "no job: {:?}", published.holds);
+    // A password that is deployed already is only warned of; one that is not is refused.
+    let valid = published.conditions.iter().find(|c| c.id == "config.valid").unwrap();
+    assert_eq!((valid.status, valid.reason.as_str()), (Status::True, "Warnings"), "{}", valid.message);
+    assert!(valid.message.contains("credentials.grafana.password: does not start with a letter"), "{}", valid.message);
+    let generation = published.generation;
+    node.configure(&config("").replace(NOT_SAFE, "1999Planted1"));
+    let published = node.wait("refused", MOMENT, |p| !p.config_error.is_empty());
+    assert!(published.config_error.contains("credentials.grafana.password: does not start"), "{}", published.config_error);
+    assert_eq!(published.generation, generation, "the last good generation stays in force");
+    node.configure(&config(""));
+    node.wait("good again", MOMENT, |p| p.config_error.is_empty());
     node.wait("the disks are recorded", MOMENT, |p| {
         p.conditions.iter().any(|c| c.id == "disk.fast.identity" && !c.message.contains("is recorded at"))
     });
@@ -71,6 +101,10 @@ fn the_same_is_taken_over_by_itself(node: &Node) {
         node.exits(2, "kaapanactl deploy").lines().last().unwrap_or_default(),
         "nothing to do: generation 3 is deployed; nothing differs (--again deploys it again)"
     );
+    // What this machine would make otherwise is told, and redeploys nothing.
+    let plan = node.ok("kaapanactl plan");
+    let later = plan.lines().find(|line| line.contains("global.airflow_memory_limit: 1500 -> "));
+    assert!(later.is_some_and(|line| line.ends_with("(this machine, with the next deployment)")), "{plan}");
     assert_eq!(node.exits(2, "kaapanactl adopt"), "nothing to do: what is deployed is the agent's already\n");
     assert_eq!((node.helm_calls("install"), node.helm_calls("uninstall")), (1, 0));
 }
@@ -94,6 +128,14 @@ fn another_one_when_a_person_says_so(node: &Node) {
     let said = node.run("kaapanactl adopt --yes");
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.contains("the release default/kaapana-admin-chart is taken over; "), "{}", said.err);
+    let recorded = |id: &str| {
+        let is = |p: &Published| {
+            p.conditions.iter().any(|c| c.id == id && c.status == Status::True && c.message.contains("is the recorded disk"))
+        };
+        node.wait(id, MOMENT, is);
+    };
+    recorded("disk.fast.identity");
+    recorded("disk.slow.identity");
     let published = node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
     assert!(published.holds.iter().any(|hold| hold.reason == "AdoptedAsItIs"), "{:?}", published.holds);
     assert_eq!(node.ok(UIDS), before, "no pod was touched");
@@ -112,7 +154,8 @@ fn another_one_when_a_person_says_so(node: &Node) {
 fn it_is_the_way_back(node: &Node) {
     let values = "/snap/bin/microk8s.helm3 get values kaapana-admin-chart --output json | jq -cS .";
     let before = node.ok(values);
-    node.configure(&config("[network]\nhttps_port = 40000\n"));
+    node.occupy_port(31000);
+    node.configure(&config("[network]\nhttps_port = 31000\n"));
     let published = node.wait("what was there is back", DEPLOYMENT, |p| p.history.len() == 1 && p.job.is_none());
     let job = published.history.last().unwrap();
     assert_eq!(job.result, JobResult::Failed, "{}", job.error);

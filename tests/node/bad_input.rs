@@ -1,6 +1,7 @@
 //! What is missing, broken or goes away holds or fails with a reason, and the agent
 //! goes on by itself when the cause is gone.
 
+use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
@@ -13,9 +14,12 @@ fn each_missing_thing_holds_and_clears_by_itself() {
     node.ok("mv /snap/microk8s/current/bin/helm /root/helm; mv /var/snap/microk8s/current/credentials/client.config /root/; \
              mv /srv/kaapana-admin-chart-0.6.0.tgz /root/; systemctl stop data-fast.mount");
     node.configure(&config(""));
-    for hold in ["helm.binary", "microk8s.credentials", "chart.available", "disk.fast.mounted"] {
+    for hold in ["helm.binary", "microk8s.credentials", "disk.fast.mounted"] {
         node.wait_hold(hold);
     }
+    let published = node.wait_hold("chart.available");
+    let hold = published.holds.iter().find(|hold| hold.reason == "chart.available").unwrap();
+    assert!(hold.message.starts_with("NotFound: /srv/kaapana-admin-chart-0.6.0.tgz"), "{}", hold.message);
     let published = node.wait("blocked", MOMENT, |p| p.phase == Phase::Blocked);
     assert_eq!((published.job, published.history.len()), (None, 0), "nothing was begun");
     node.ok("mv /root/helm /snap/microk8s/current/bin/helm; mv /root/kaapana-admin-chart-0.6.0.tgz /srv/; mv /root/client.config /var/snap/microk8s/current/credentials/");
@@ -37,13 +41,34 @@ fn each_missing_thing_holds_and_clears_by_itself() {
     assert_eq!(node.ok("ls -A /data/fast"), "", "the bare mount point stays empty");
     assert_eq!(node.helm_calls("install"), 0);
 
+    // An archive under the right name that is another chart, or was cut off.
+    let metadata = "apiVersion: v2\nname: kaapana-admin-chart\nversion: 0.5.3\n";
+    node.package_chart("x", "kaapana-admin-chart", &[("Chart.yaml", metadata)]);
+    node.ok("mv /srv/x/kaapana-admin-chart-0.5.3.tgz /srv/x/kaapana-admin-chart-0.6.0.tgz");
+    node.configure(&config("").replace("/srv/kaapana", "/srv/x/kaapana"));
+    node.ok("systemctl start data-fast.mount");
+    let invalid =
+        |p: &Published| p.history.last().map(|job| job.error.clone()).filter(|error| error.starts_with("ChartInvalid: "));
+    let published = node.wait("another chart", MOMENT, |p| invalid(p).is_some());
+    let error = invalid(&published).unwrap();
+    assert!(
+        error.contains(
+            "/srv/x/kaapana-admin-chart-0.6.0.tgz: holds the chart kaapana-admin-chart 0.5.3, expected kaapana-admin-chart 0.6.0"
+        ),
+        "{error}"
+    );
+    node.ok("head -c 3000 /srv/kaapana-admin-chart-0.6.0.tgz >/srv/x/new && mv /srv/x/new /srv/x/kaapana-admin-chart-0.6.0.tgz");
+    let published = node.wait("cut off", MOMENT, |p| invalid(p).is_some_and(|error| !error.contains("holds the chart")));
+    let error = invalid(&published).unwrap();
+    assert!(error.contains("is not a whole gzipped tar archive"), "{error}");
+
     // A chart that does not render, then one with a kind nobody serves: before anything
     // is touched, each with its reason; the next configuration is tried by itself.
     node.configure(&config("[values]\n\"test.renderFail\" = true\n"));
-    node.ok("systemctl start data-fast.mount");
-    let published = node.wait("the chart does not render", MOMENT, |p| p.phase == Phase::NeedsOperator);
-    let job = published.history.last().unwrap();
-    assert!(job.result == JobResult::Failed && job.error.starts_with("ChartNotRendered: "), "{}", job.error);
+    let rendered = |p: &Published| p.history.last().is_none_or(|job| !job.error.starts_with("ChartNotRendered: "));
+    let published =
+        node.wait("the chart does not render", MOMENT, |p| p.phase == Phase::NeedsOperator && p.job.is_none() && !rendered(p));
+    assert_eq!(published.history.last().unwrap().result, JobResult::Failed);
     node.configure(&config("[values]\n\"test.unknownKind\" = true\n"));
     let published = node
         .wait("the kind is not served", MOMENT, |p| p.history.last().is_some_and(|job| job.error.starts_with("KindNotServed: ")));
@@ -56,17 +81,14 @@ fn each_missing_thing_holds_and_clears_by_itself() {
     assert_eq!(published.history.len(), jobs);
     assert_eq!(node.helm_calls("install"), 0);
 
-    // Helm fails half-way: the port is outside of the API server's range.
-    node.configure(&config("[network]\nhttps_port = 40000\n"));
+    // Helm fails half-way: the port is another service's.
+    node.occupy_port(31000);
+    node.configure(&config("[network]\nhttps_port = 31000\n"));
     let published = node.wait("helm failed", DEPLOYMENT, |p| {
         p.phase == Phase::NeedsOperator && p.history.last().is_some_and(|job| job.error.starts_with("HelmFailed"))
     });
     let deployment = published.conditions.iter().find(|c| c.id == "platform.deployment").unwrap();
-    assert!(
-        deployment.message.contains("provided port is not in the valid range"),
-        "the last lines of helm: {}",
-        deployment.message
-    );
+    assert!(deployment.message.contains("provided port is already allocated"), "the last lines of helm: {}", deployment.message);
     let installs = node.helm_calls("install");
 
     // The right configuration goes on by itself: what helm left is taken down first.

@@ -41,6 +41,11 @@ const KILLS: &[Point] = &[
     (Act::Deploy, 1, "after begin-take-down"),
     (Act::Deploy, 1, "acting label-node"),
     (Act::Deploy, 1, "acted label-node"),
+    (Act::Deploy, 1, "acting configure-dns"),
+    (Act::Deploy, 1, "between configure-dns"),
+    (Act::Deploy, 1, "acted configure-dns"),
+    (Act::Deploy, 1, "acting remove-registry-hosting"),
+    (Act::Deploy, 1, "acted remove-registry-hosting"),
     (Act::Deploy, 1, "before install"),
     (Act::Deploy, 1, "after install"),
     (Act::Deploy, 1, "acting install"),
@@ -170,6 +175,7 @@ fn the_agent_is_killed_at_any_point_and_nothing_is_done_twice() {
             assert_eq!(node.ok("cat /var/lib/before 2>/dev/null || true"), programs(act), "{name}: the site's program");
             ends::nothing_is_left(&node, &name);
             ends::is_as_ever(&node, &format!("{act:?}").to_lowercase(), &published, &name);
+            the_dns_is_told_once(&node, &name);
             if act == Act::Deploy {
                 node.ok("echo kept >/data/fast/patients");
             }
@@ -221,6 +227,7 @@ fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
             assert!(done.keys().all(|call| wanted.contains_key(call)), "{name}: {calls:?}");
             ends::nothing_is_left(&node, &name);
             ends::is_as_ever(&node, &format!("{act:?}").to_lowercase(), &published, &name);
+            the_dns_is_told_once(&node, &name);
             if act == Act::Deploy {
                 node.ok("echo kept >/data/fast/patients");
             }
@@ -241,7 +248,15 @@ fn prepare(node: &Node) {
         if [ -p /run/helm-gate-before ]; then echo waits >/run/helm-waits-before; read -r word </run/helm-gate-before; fi\n";
     std::fs::write(node.path("/usr/local/sbin/before"), program).unwrap();
     node.ok("chmod 0755 /usr/local/sbin/before");
+    node.ok("/snap/bin/microk8s.kubectl create configmap local-registry-hosting --namespace kube-public");
     node.install_faults();
+}
+
+/// The rewrite stands in the Corefile, once, and CoreDNS was started again with it.
+fn the_dns_is_told_once(node: &Node, name: &str) {
+    let map = node.ok("/snap/bin/microk8s.kubectl get configmap coredns --namespace kube-system -o json");
+    assert_eq!(map.matches("rewrite name exact kaapana.example.org.").count(), 1, "{name}: {map}");
+    assert!(!map.contains("kaapana.ai/restart-due"), "{name}: {map}");
 }
 
 /// How often each operation of helm succeeded.
@@ -300,10 +315,16 @@ fn arm(node: &Node, (_, count, point): &Point, how: &str) {
     std::fs::write(node.path("/run/kaapana-agent/point"), text).unwrap();
 }
 
+/// One with a name, which the cluster's DNS is told, and with a ConfigMap that somebody left.
+fn platform(more: &str) -> String {
+    let more = format!("{more}[values]\n\"test.localRegistryHosting\" = true\n");
+    config_of(PROGRAM, &more).replace("domain = \"10.77.0.2\"", "domain = \"kaapana.example.org\"")
+}
+
 fn begin(node: &Node, act: Act) {
     match act {
-        Act::Deploy => node.configure(&config_of(PROGRAM, "")),
-        Act::Redeploy => node.configure(&config_of(PROGRAM, "[network]\nhttp_port = 8080\n")),
+        Act::Deploy => node.configure(&platform("")),
+        Act::Redeploy => node.configure(&platform("[network]\nhttp_port = 8080\n")),
         // The one who asks may not get an answer; what was accepted is done all the same.
         Act::Undeploy => drop(node.run("timeout 20 kaapanactl undeploy --no-wait")),
     }
@@ -312,7 +333,9 @@ fn begin(node: &Node, act: Act) {
 fn ended(node: &Node, act: Act) -> Published {
     let limit = DEPLOYMENT + Duration::from_secs(120);
     node.wait(&format!("{act:?} has ended"), limit, |p| {
+        // After a restart the history is there before the cluster is seen.
         p.job.is_none()
+            && p.running.is_some()
             && p.history.iter().any(|job| job.result == JobResult::Done)
             && match act {
                 Act::Deploy => p.phase == Phase::Healthy && p.generation == 1 && is_marked(p),

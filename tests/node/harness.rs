@@ -9,7 +9,7 @@ use std::time::Duration;
 use kaapana_agent::agent::publish::Published;
 use kaapana_agent::cli::follow::{Changes, describe};
 use kaapana_agent::dbus::proxy::ManagerProxy;
-use kaapana_agent::state::{Phase, Status};
+use kaapana_agent::state::{Condition, Phase, Severity, Status};
 
 /// A deployment of the test platform, from the first step to healthy.
 pub const DEPLOYMENT: Duration = Duration::from_secs(240);
@@ -97,6 +97,15 @@ impl Node {
         std::fs::copy(package(), node.path("/root/kaapana-agent.deb")).unwrap();
         node.wrap_helm();
         node
+    }
+
+    /// Packs a chart of these files in `/tmp/NAME` and puts it into `/srv/FOLDER`.
+    pub fn package_chart(&self, folder: &str, name: &str, files: &[(&str, &str)]) {
+        self.ok(&format!("mkdir -p /tmp/{name}/templates /srv/{folder}"));
+        for (path, text) in files {
+            std::fs::write(self.path(&format!("/tmp/{name}/{path}")), text).unwrap();
+        }
+        self.ok(&format!("/snap/bin/microk8s.helm3 package /tmp/{name} --destination /srv/{folder}"));
     }
 
     /// Puts the archive of the test platform's images into `/srv`, and returns its name.
@@ -262,6 +271,38 @@ impl Node {
         }
     }
 
+    /// What anybody can see of the agent and its jobs while they run: units and their properties,
+    /// D-Bus, processes with their arguments and environments, and the journal.
+    pub fn public(&self) -> [(&'static str, String); 3] {
+        let units = "systemctl show '*' 2>/dev/null; systemctl show kaapana-agent 'kaapana-job-*'; cat /run/systemd/transient/* 2>/dev/null";
+        let bus = "busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager Describe; kaapanactl status --json; \
+                   kaapanactl plan; kaapanactl plan --json; kaapanactl values; kaapanactl values --json; ps -ef; cat /proc/*/environ | tr '\\0' '\\n'";
+        let seen = [
+            ("units", self.run(units).out),
+            ("D-Bus and processes", self.run(bus).out),
+            ("the journal", self.ok("journalctl -o json --no-pager; journalctl -o cat --no-pager")),
+        ];
+        // Each place was really looked at: what is no secret is found in it.
+        for ((place, text), public) in seen.iter().zip(["kaapana-agent.service", "kaapana-admin-chart", "MESSAGE_ID"]) {
+            assert!(text.contains(public), "{public} was not found in {place}");
+        }
+        seen
+    }
+
+    /// Files that others can read and that hold this word; not those of the test itself.
+    pub fn readable_with(&self, word: &str) -> String {
+        self.ok(&format!(
+            "find / -xdev -type f -perm /o=r -newer /root/kaapana-agent.deb -size -10M -not -path '/proc/*' -not -path '/sys/*' \
+             -not -path '/var/snap/*' -not -path '/run/helm-record/*' -not -path '/data/*' -not -path '/srv/*' \
+             -not -path '/etc/kaapana/config/*' -print0 | xargs -0 -r grep -la '{word}' || true"
+        ))
+    }
+
+    /// A stranger's service takes a port of the node: nobody but Helm finds that out.
+    pub fn occupy_port(&self, port: u16) {
+        self.ok(&format!("/snap/bin/microk8s.kubectl create service nodeport squatter-{port} --tcp={port} --node-port={port}"));
+    }
+
     pub fn wait_healthy(&self, generation: u64) -> Published {
         self.wait(&format!("generation {generation} healthy"), DEPLOYMENT, |p| {
             p.phase == Phase::Healthy && p.generation == generation && p.job.is_none()
@@ -276,6 +317,12 @@ impl Node {
     pub fn wait_check(&self, id: &str, status: Status) -> Published {
         self.wait(&format!("{id} {status:?}"), MOMENT, |p| p.conditions.iter().any(|c| c.id == id && c.status == status))
     }
+}
+
+/// Everything was looked at, and nothing hinders a deployment.
+pub fn nothing_hinders(published: &Published) -> bool {
+    let fine = |c: &Condition| c.reason != "Pending" && (c.status == Status::True || c.severity != Severity::Critical);
+    published.conditions.iter().all(fine)
 }
 
 /// The configuration of the test platform. `more` goes after the last table, `[data]`.

@@ -1,6 +1,7 @@
 //! The images a chart names are in hand before anything is taken down: offline they
 //! must be there, with a registry (a real one, with a password) they are pulled.
 
+use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::Phase;
 
@@ -50,7 +51,7 @@ fn images_are_in_hand_before_anything_is_taken_down() {
     let error = &published.history.last().unwrap().error;
     assert!(error.contains("1 of 11 images are not on this machine: registry.example.org/kaapana/traefik:absent"), "{error}");
     let advice = &published.holds.iter().find(|hold| hold.reason == "FailedBefore").expect("it is not tried at once").advice;
-    assert!(advice.contains("microk8s images import"), "{advice}");
+    assert!(advice.contains("kaapanactl images import"), "{advice}");
     // It is imported; a person asks, who need not wait for the next look.
     node.ok("/snap/bin/microk8s.ctr images tag registry.example.org/kaapana/traefik:0.6.0 registry.example.org/kaapana/traefik:absent");
     assert_eq!(node.ok(pods), before, "no pod was touched");
@@ -90,8 +91,11 @@ fn images_are_in_hand_before_anything_is_taken_down() {
 }
 
 /// What is asked of the world outside, counted and refused.
-const OUTSIDE: &str = "iptables -I OUTPUT -m addrtype ! --dst-type LOCAL ! -d 10.0.0.0/8 -m comment --comment outside -j REJECT";
-const ASKED: &str = "iptables -nvxL OUTPUT | awk '/outside/ {print $1}'";
+/// The registry has an address there, and a question for a name counts wherever it is put.
+const OUTSIDE: &str = "echo '192.0.2.1 registry.example.org' >>/etc/hosts
+    iptables -I OUTPUT -m addrtype ! --dst-type LOCAL ! -d 10.0.0.0/8 -m comment --comment outside -j REJECT
+    for protocol in udp tcp; do iptables -I OUTPUT -p $protocol --dport 53 -m comment --comment outside -j REJECT; done";
+const ASKED: &str = "iptables -nvxL OUTPUT | awk '/outside/ {sum += $1} END {print sum}'";
 
 const COUNT: &str = "/snap/bin/microk8s.ctr images ls -q | grep -c ^registry.example.org/kaapana/ || true";
 
@@ -107,6 +111,7 @@ fn offline_the_images_come_from_an_archive() {
         "/snap/bin/microk8s.ctr images rm --sync $(/snap/bin/microk8s.ctr images ls -q | grep ^registry.example.org/kaapana/)",
     );
     node.ok(OUTSIDE);
+    an_archive_is_imported_by_a_job_of_its_own(&node, name);
     for (folder, reason, words) in [
         ("cut", "ImagesArchiveInvalid", "is cut off"),
         ("other", "ImagesArchiveInvalid", "is no archive of images"),
@@ -133,7 +138,72 @@ fn offline_the_images_come_from_an_archive() {
         job.steps
     );
     assert_eq!(node.ok(ASKED).trim(), "0", "nobody outside was asked");
-    // The counter counts.
-    node.run("curl -s --max-time 2 http://192.0.2.1/");
-    assert_ne!(node.ok(ASKED).trim(), "0");
+    // The counter counts: an address, and the question for one.
+    let asked = || node.ok(ASKED).trim().parse::<u64>().unwrap();
+    node.run("curl -s --max-time 2 http://registry.example.org/");
+    let address = asked();
+    node.run("getent hosts other.example.org");
+    assert!(address > 0 && asked() > address, "{address}, {}", asked());
+}
+
+/// `ctr` waits at a gate before it imports.
+const CTR: &str = "ctr=/snap/microk8s/current/bin/ctr; [ -e $ctr ] || ctr=/usr/bin/ctr; mv $ctr $ctr.real
+    printf '#!/bin/sh\nif [ -p /run/helm-gate-ctr ]; then echo waits >/run/helm-waits-ctr; read -r word </run/helm-gate-ctr; fi\nexec %s.real \"$@\"\n' $ctr >$ctr
+    chmod 0755 $ctr";
+
+fn an_archive_is_imported_by_a_job_of_its_own(node: &Node, name: &str) {
+    node.ok(CTR);
+    assert!(node.exits(1, &format!("kaapanactl images import /srv/{name}")).contains("no platform is configured"));
+    node.configure(&config(""));
+    node.wait("what is missing is told", MOMENT, |p| {
+        p.history.last().is_some_and(|job| job.error.starts_with("ImagesMissing: "))
+    });
+    // What is imported would be deployed at once.
+    node.ok("kaapanactl pause 'one thing after the other'");
+    let jobs = node.wait("it is paused", MOMENT, |p| p.job.is_none() && !p.pause_reason.is_empty()).history.len();
+    for (folder, words) in
+        [("cut", "is cut off"), ("other", "holds neither manifest.json"), ("absent", "cannot be read: No such file")]
+    {
+        let said = node.exits(1, &format!("mkdir -p /srv/{folder} && cd /srv/{folder} && kaapanactl images import {name}"));
+        assert!(said.contains(&format!("ImagesArchiveInvalid: /srv/{folder}/{name} {words}")), "{said}");
+    }
+    let call = "busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager ImportImages 'sa{sv}'";
+    assert!(node.exits(1, &format!("{call} srv/x.tar 0")).contains("no absolute path"));
+
+    // It outlives the agent, and a cancellation ends it in its middle.
+    node.close_gate("ctr");
+    node.ok(&format!("kaapanactl images import /srv/{name} --no-wait"));
+    node.wait_at_gate("ctr");
+    node.ok(&format!("kaapanactl images import /srv/{name} --no-wait"));
+    assert!(node.exits(1, "kaapanactl images import /srv/another.tar").contains("does something else"));
+    node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent");
+    node.wait("the agent again", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.kind == "import-images"));
+    let said = node.ok("kaapanactl cancel --yes 2>&1");
+    assert!(said.contains("the job ends; images that are there already stay"), "{said}");
+    let published = node.wait("it is canceled", MOMENT, |p| p.job.is_none() && p.history.len() == jobs + 4);
+    assert_eq!(published.history.last().unwrap().result, JobResult::Canceled);
+    node.ok("rm /run/helm-waits-ctr /run/helm-gate-ctr");
+    node.wait("its unit is gone", MOMENT, |_| node.ok("systemctl list-units --all --no-legend 'kaapana-job-*'").is_empty());
+    assert_eq!(node.ok(COUNT).trim(), "0");
+
+    // To its end: counted by bytes and images.
+    node.close_gate("ctr");
+    node.ok(&format!("kaapanactl images import /srv/{name} --no-wait"));
+    node.wait_at_gate("ctr");
+    let counts = |p: &Published| p.job.as_ref().map(|job| job.counts.clone()).unwrap_or_default();
+    let published = node.wait("it is counted", MOMENT, |p| counts(p).get("MiB").is_some_and(|count| count.total > 0));
+    let images = counts(&published)["images"];
+    assert!(images.done == 0 && images.total > 20, "{images:?}");
+    node.open_gate("ctr");
+    let published = node.wait("it is imported", DEPLOYMENT, |p| p.job.is_none() && p.history.len() == jobs + 5);
+    let job = published.history.last().unwrap();
+    assert_eq!(
+        (job.result, job.report.as_str()),
+        (JobResult::Done, format!("{} images of /srv/{name} are in the container runtime", images.total).as_str())
+    );
+    assert_ne!(node.ok(COUNT).trim(), "0");
+    node.ok(
+        "/snap/bin/microk8s.ctr images rm --sync $(/snap/bin/microk8s.ctr images ls -q | grep ^registry.example.org/kaapana/)",
+    );
+    node.ok("kaapanactl resume");
 }

@@ -7,7 +7,7 @@ use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config};
+use super::harness::{DEPLOYMENT, MOMENT, Node, config, nothing_hinders};
 
 #[test]
 fn a_platform_is_deployed_changed_killed_paused_and_taken_down() {
@@ -210,9 +210,7 @@ fn an_undeploy_is_remembered_and_leaves_data_and_strangers(node: &Node) {
     assert_ne!(node.ok("/snap/bin/microk8s.kubectl get pvc --all-namespaces --no-headers | wc -l").trim(), "0", "claims stay");
     assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
     node.ok("systemctl restart kaapana-agent");
-    node.wait("still undeployed", MOMENT, |p| {
-        p.phase == Phase::Undeployed && p.conditions.iter().all(|c| c.status == Status::True)
-    });
+    node.wait("still undeployed", MOMENT, |p| p.phase == Phase::Undeployed && nothing_hinders(p));
     assert!(node.exits(2, "kaapanactl undeploy").contains("nothing is deployed"));
     assert!(node.ok("kaapanactl history").contains("moving to another room"));
     // A person brings it back, with live lines in a pipe.

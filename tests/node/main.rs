@@ -8,14 +8,18 @@
 
 mod adoption;
 mod bad_input;
+mod checks;
 mod crash;
 mod ends;
 mod harness;
 mod images;
 mod kept;
 mod life;
+mod migration;
 mod package;
+mod providers;
 mod registry;
+mod rendering;
 mod secrets;
 mod surroundings;
 mod undeploy;

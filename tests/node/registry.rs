@@ -142,5 +142,16 @@ fn the_same_archive_is_fetched_once(node: &Node) {
     let kept = node.ok("sha256sum /var/cache/kaapana-agent/charts/*.tgz");
     let (digest, file) = kept.trim().split_once("  ").unwrap();
     assert!(file.ends_with(&format!("/{digest}.tgz")), "{kept}");
+    // The password was used, and is nowhere.
+    for (place, text) in node.public() {
+        assert!(!text.contains("Registry.Password"), "the password is in {place}");
+    }
+    assert_eq!(node.readable_with("Registry.Password").trim(), "", "files that others can read");
     node.open_gate("uninstall");
+    node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
+    // An archive that was changed in the meantime is not used.
+    node.ok(&format!("echo changed >>{file}"));
+    node.ok("kaapanactl deploy --again");
+    assert_eq!(node.ok(FETCHED).trim(), "2", "fetched anew");
+    assert_eq!(node.ok(&format!("sha256sum {file}")), kept);
 }

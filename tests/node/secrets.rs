@@ -3,13 +3,14 @@
 
 use super::harness::{Node, config};
 
-const PLANTED: [(&str, &str); 7] = [
+const PLANTED: [(&str, &str); 8] = [
     ("registry.password", "PlantedRegistry1"),
     ("credentials.minio.password", "PlantedMinio1"),
     ("credentials.grafana.password", "PlantedGrafana1"),
     ("credentials.keycloak.password", "PlantedKeycloak1"),
     ("smtp.password", "PlantedSmtp1"),
     ("deployment.http_proxy", "PlantedProxy1"),
+    ("deployment.https_proxy", "PlantedTls1"),
     ("values.global.custom_token", "PlantedExtra1"),
 ];
 
@@ -28,17 +29,15 @@ fn no_secret_is_left_anywhere() {
     let secrets = "[smtp]\npassword = \"PlantedSmtp1\"\n[credentials.keycloak]\npassword_file = \"/root/keycloak\"\n\
                    [values]\n\"global.custom_token\" = \"PlantedExtra1\"\n\"test.allowForeignKeys\" = true\n";
     let text = config(secrets).replace("[registry]\n", "[registry]\nusername = \"reader\"\npassword = \"PlantedRegistry1\"\n");
-    let text =
-        text.replace("[deployment]\n", "[deployment]\nhttp_proxy = \"http://site:PlantedProxy1@proxy.example.org:3128\"\n");
+    let proxies = "[deployment]\nhttp_proxy = \"http://site:PlantedProxy1@proxy.example.org:3128\"\n\
+                   https_proxy = \"http://site:PlantedTls1@proxy.example.org:3129\"\n";
+    let text = text.replace("[deployment]\n", proxies);
     node.ok("systemctl service-log-level kaapana-agent debug");
     node.close_gate("install");
     node.configure(&text);
     node.wait_at_gate("install");
-    // While it runs: its units, their properties, everything public.
-    let units = node.ok(
-        "systemctl show '*' 2>/dev/null; systemctl show kaapana-agent 'kaapana-job-*'; cat /run/systemd/transient/* 2>/dev/null",
-    );
-    let bus = node.ok("busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager Describe; kaapanactl status --json; kaapanactl plan; kaapanactl values; kaapanactl values --json; ps -ef; cat /proc/*/environ | tr '\\0' '\\n'");
+    let mut public = Vec::from(node.public());
+    assert!(public[0].1.contains("kaapana-job-1-install-1.service"));
     node.open_gate("install");
     node.wait_healthy(1);
     // A change of a secret, so that it is in a diff; then a refusal, so that it is in an error.
@@ -53,42 +52,27 @@ fn no_secret_is_left_anywhere() {
     let status = node.ok(
         "kaapanactl status --json || true; kaapanactl config check 2>&1 || true; kaapanactl config show --origin 2>&1 || true",
     );
-    let journal = node.ok("journalctl -o json --no-pager; journalctl -o cat --no-pager");
+    assert!(status.contains("conditions"), "{status}");
     let records = node.ok("cat /run/helm-record/*");
     assert!(records.contains("install") && records.contains("template"), "the wrapper recorded nothing");
-    // Each place was really looked at: what is no secret is found in it.
-    for (text, public) in [
-        (&units, "kaapana-job-1-install-1.service"),
-        (&bus, "kaapana-admin-chart"),
-        (&status, "conditions"),
-        (&journal, "MESSAGE_ID"),
-        (&records, "--values"),
-    ] {
-        assert!(text.contains(public), "{public} was not found where it should be");
-    }
-    let readable = node.ok(
-        "find / -xdev -type f -perm /o=r -newer /root/kaapana-agent.deb -size -10M -not -path '/proc/*' -not -path '/sys/*' \
-         -not -path '/var/snap/*' -not -path '/run/helm-record/*' -not -path '/data/*' -not -path '/etc/kaapana/config/*' \
-         -print0 | xargs -0 -r grep -la 'Planted' || true",
-    );
-    assert_eq!(readable.trim(), "", "files that others can read");
-    for (key, secret) in PLANTED {
-        let stem = &secret[..secret.len() - 1];
-        for (place, text) in [
-            ("units", &units),
-            ("D-Bus and processes", &bus),
-            ("plan", &plan),
-            ("status", &status),
-            ("journal", &journal),
-            ("helm", &records),
-        ] {
-            assert!(!text.contains(stem), "{key} is in {place}");
-        }
-    }
-    // The test can fail: each secret did reach the platform.
+    // The test can fail: each secret did reach the platform. That of the registry is not wanted
+    // there; `registry.rs` looks for it where it is used.
     let values = node.ok("/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json");
     for (key, secret) in PLANTED.iter().filter(|(key, _)| *key != "registry.password") {
         assert!(values.contains(secret), "{key}");
+    }
+    let values: serde_json::Value = serde_json::from_str(&values).unwrap();
+    let made = values["global"]["oidc_client_secret"].as_str().unwrap();
+    // The platform's own pods have some of them in their environment by now.
+    public.extend(node.public().into_iter().filter(|(place, _)| *place != "D-Bus and processes"));
+    public.extend([("plan", plan), ("status", status), ("helm", records)]);
+    assert_eq!(node.readable_with("Planted").trim(), "", "files that others can read");
+    assert_eq!(node.readable_with(made).trim(), "", "files that others can read");
+    for (key, secret) in PLANTED.into_iter().chain([("the login service's", made)]) {
+        let stem = &secret[..secret.len() - 1];
+        for (place, text) in &public {
+            assert!(!text.contains(stem), "{key} is in {place}");
+        }
     }
     let modes = node.ok("stat -c '%a %n' /var/lib/kaapana-agent /var/lib/kaapana-agent/ledger.json /var/lib/kaapana-agent/deployments/*/values.json");
     for line in modes.lines() {

@@ -41,17 +41,39 @@ fn what_is_around_the_releases_is_arranged() {
     let restarted = node.ok(PODS);
     assert_ne!(restarted, pods, "CoreDNS was restarted");
 
+    // The secret of the login service: 256 bits, made once.
+    let secret =
+        || node.ok("/snap/bin/microk8s.helm3 get values kaapana-admin-chart --output json | jq -r .global.oidc_client_secret");
+    let made = secret().trim().to_owned();
+    assert!(made.len() == 64 && made.chars().all(|c| c.is_ascii_hexdigit()), "{} characters", made.len());
+
     // Another deployment of the same name leaves both alone.
     node.configure(&named("kaapana.example.org", "[network]\nhttp_port = 8080\n"));
     node.wait_healthy(2);
     assert_eq!((node.ok(COREFILE), node.ok(PODS)), (text, restarted.clone()));
     assert_eq!(node.helm_calls("install"), 2);
-    // Another name: the line is changed.
+    // Another name: the line is changed. What the chart does not bring stays and is told.
+    node.ok(HOSTING);
     node.configure(&named("other.example.org", ""));
     node.wait_healthy(3);
     assert_eq!(
         node.ok(COREFILE),
         first.replace("    kubernetes", &format!("    {}\n    kubernetes", line.replace("kaapana.", "other.")))
     );
-    assert_ne!(node.ok(PODS), restarted);
+    let restarted_again = node.ok(PODS);
+    assert_ne!(restarted_again, restarted);
+    assert_eq!(
+        node.ok(
+            "/snap/bin/microk8s.kubectl get configmap local-registry-hosting --namespace kube-public -o jsonpath='{.data.*}'"
+        ),
+        "another"
+    );
+    node.ok("journalctl -u kaapana-agent --no-pager -o cat | grep 'kube-public/local-registry-hosting is there and stays'");
+    // An address needs no name; the agent's restart no new secret.
+    node.ok("systemctl restart kaapana-agent");
+    let text = node.ok(COREFILE);
+    node.configure(&config(""));
+    node.wait_healthy(4);
+    assert_eq!((node.ok(COREFILE), node.ok(PODS)), (text, restarted_again), "skipped for an address");
+    assert_eq!(secret().trim(), made, "kept and reused");
 }

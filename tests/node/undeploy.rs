@@ -1,10 +1,12 @@
 //! Every way to take a platform down: what goes is the platform's, what stays is data,
 //! namespaces, claims, and everything of others.
 
+use std::collections::BTreeSet;
+
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::Phase;
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config_of};
+use super::harness::{DEPLOYMENT, MOMENT, Node, config_of, nothing_hinders};
 use super::kept::Kept;
 
 const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
@@ -18,6 +20,13 @@ const OTHERS: &[(&str, &str)] = &[
     ("services", "configmap/foreign"),
     ("services", "pods -l app=foreign"),
     ("admin", "configmap/stranger"),
+    // The deploy script erased all of these in the root release's own namespace.
+    ("default", "deployment/foreign"),
+    ("default", "job/foreign"),
+    ("default", "pods -l app=foreign"),
+    // Nearly of this platform: another instance's, another host's.
+    ("admin", "configmap/sibling"),
+    ("default", "configmap/cousin"),
 ];
 
 /// Short limits, so that what hangs is seen to hang soon.
@@ -47,6 +56,7 @@ fn deploy(node: &Node, more: &str) {
     node.ok("kaapanactl reload");
     // An edit deploys by itself, unless an undeploy is remembered.
     if !first {
+        node.wait("nothing hinders it", MOMENT, nothing_hinders);
         let ended = node.run("kaapanactl deploy");
         assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     }
@@ -56,11 +66,22 @@ fn deploy(node: &Node, more: &str) {
 fn strangers_move_in(node: &Node) {
     chart(node, "stranger", "");
     node.ok("/snap/bin/microk8s.helm3 install stranger /tmp/stranger --namespace admin");
+    chart(node, "sibling", "");
+    let sibling = GLOBALS.replace("instance_uid=", "instance_uid=two");
+    node.ok(&format!("/snap/bin/microk8s.helm3 install sibling /tmp/sibling --namespace admin {sibling}"));
+    chart(node, "cousin", "");
+    let cousin = GLOBALS.replace("10.77.0.2", "10.77.0.3");
+    node.ok(&format!("/snap/bin/microk8s.helm3 install cousin /tmp/cousin --namespace default {cousin}"));
     let image =
         node.ok(&format!("{KUBECTL} get deployment -n services minio -o jsonpath='{{.spec.template.spec.containers[0].image}}'"));
     node.ok(&format!(
         "{KUBECTL} create deployment foreign -n services --image={} -- sleep 3600; {KUBECTL} create configmap foreign -n services; \
-         {KUBECTL} wait deployment/foreign -n services --for condition=Available --timeout 60s",
+         {KUBECTL} create deployment foreign -n default --image={} -- sleep 3600; \
+         {KUBECTL} create job foreign -n default --image={} -- sleep 3600; \
+         for namespace in services default; do \
+         {KUBECTL} wait deployment/foreign -n $namespace --for condition=Available --timeout 60s || exit 1; done",
+        image.trim(),
+        image.trim(),
         image.trim()
     ));
 }
@@ -83,7 +104,9 @@ fn everything_else_is_there(node: &Node, kept: &Kept) {
 
 fn is_down(node: &Node, kept: &Kept) {
     node.wait("undeployed", MOMENT, |p| p.phase == Phase::Undeployed && p.job.is_none());
-    assert_eq!(node.ok("/snap/bin/microk8s.helm3 list --all --all-namespaces --short").trim(), "stranger");
+    let releases = node.ok("/snap/bin/microk8s.helm3 list --all --all-namespaces --short");
+    let releases: BTreeSet<&str> = releases.lines().collect();
+    assert_eq!(releases, BTreeSet::from(["cousin", "sibling", "stranger"]));
     let pods = node.ok(&format!(
         "{KUBECTL} get pods --all-namespaces --no-headers --field-selector=status.phase!=Succeeded -o custom-columns=n:.metadata.namespace,p:.metadata.name | grep -v kube-system || true"
     ));
@@ -94,7 +117,9 @@ fn is_down(node: &Node, kept: &Kept) {
 fn with_hooks(node: &Node, kept: &Kept) {
     let ended = node.run("kaapanactl undeploy");
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.err.contains("left alone: release admin/stranger, Pod services/foreign-"), "{}", ended.err);
+    for words in ["left alone: ", "release admin/stranger", "release admin/sibling", "Pod services/foreign-"] {
+        assert!(ended.err.contains(words), "{words} is missing in {}", ended.err);
+    }
     is_down(node, kept);
     // Extensions and projects, the platform, its collection, admin: each once, with its hooks.
     let records =
@@ -120,10 +145,9 @@ fn with_hooks(node: &Node, kept: &Kept) {
 
 fn it_is_remembered_until_the_configuration_asks_for_it(node: &mut Node) {
     node.crash();
-    node.wait("still undeployed after a reboot", MOMENT * 4, |p| {
-        p.phase == Phase::Undeployed && p.conditions.iter().all(|c| c.status == kaapana_agent::state::Status::True)
-    });
-    assert_eq!(node.helm_calls("install"), 2, "the platform's and the stranger's of before");
+    node.wait("still undeployed after a reboot", MOMENT * 4, |p| p.phase == Phase::Undeployed && nothing_hinders(p));
+    let installs = node.helm_calls("install");
+    assert_eq!(installs, 4, "the platform's and those of the three strangers, of before");
     // What the file says has not changed; only a change of it is a request.
     let with_state = |state: &str| config_of(LIMITS, "").replace("[platform]\n", &format!("[platform]\nstate = \"{state}\"\n"));
     for state in ["deployed", "undeployed"] {
@@ -131,7 +155,7 @@ fn it_is_remembered_until_the_configuration_asks_for_it(node: &mut Node) {
         node.ok("kaapanactl reload");
         node.wait("still undeployed", MOMENT, |p| p.phase == Phase::Undeployed && p.job.is_none() && p.settling_until.is_none());
     }
-    assert_eq!(node.helm_calls("install"), 2);
+    assert_eq!(node.helm_calls("install"), installs);
     node.configure(&with_state("deployed"));
     node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
     // And down again the same way.
@@ -180,7 +204,8 @@ fn by_force(node: &Node, kept: &Kept) {
     let question = node.exits(1, "kaapanactl undeploy --nuke-pods </dev/null");
     for words in [
         &format!("Of the {pods} pods of this platform those that do not end by themselves in their time are deleted by force"),
-        "left alone: release admin/stranger, Pod services/foreign-",
+        "left alone: release admin/sibling, release admin/stranger",
+        "Pod services/foreign-",
         "--yes",
     ] {
         assert!(question.contains(words), "{words} is missing in {question}");

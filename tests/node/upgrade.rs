@@ -39,11 +39,8 @@ spec:
 #[test]
 fn a_chart_that_can_is_upgraded_in_place_and_back() {
     let node = Node::new();
-    node.ok("mkdir -p /tmp/kaapana-admin-chart/templates /srv/upgradable");
-    let write = |path: &str, text: &str| std::fs::write(node.path(&format!("/tmp/kaapana-admin-chart/{path}")), text).unwrap();
-    write("Chart.yaml", "apiVersion: v2\nname: kaapana-admin-chart\nversion: 0.6.0\n");
-    write("templates/all.yaml", DEPLOYMENT_YAML);
-    node.ok("/snap/bin/microk8s.helm3 package /tmp/kaapana-admin-chart --destination /srv/upgradable");
+    let metadata = "apiVersion: v2\nname: kaapana-admin-chart\nversion: 0.6.0\n";
+    node.package_chart("upgradable", "kaapana-admin-chart", &[("Chart.yaml", metadata), ("templates/all.yaml", DEPLOYMENT_YAML)]);
     let configure = |more: &str| configure(&node, "", more);
     configure("");
     node.wait_healthy(1);

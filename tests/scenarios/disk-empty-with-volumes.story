@@ -15,3 +15,5 @@ volumes 3
 plan
 disk fast used
 plan
+disk fast version 0.6.0
+plan

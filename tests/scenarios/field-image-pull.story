@@ -33,3 +33,14 @@ step ok
 settle
 now +1h
 tick
+settle
+gone kaapana-admin-chart
+step ok
+settle
+workload Deployment/a absent
+release kaapana-admin-chart deployed mine
+step ok
+settle
+now +60s
+settle
+plan

@@ -35,3 +35,15 @@ now +5m
 settle
 helms none
 settle
+gone kaapana-platform-chart
+step ok
+settle
+gone kaapana-admin-chart
+step ok
+settle
+release kaapana-admin-chart deployed mine
+step ok
+settle
+now +60s
+settle
+plan

@@ -23,3 +23,16 @@ now +10m
 helms none
 ask deploy
 settle
+gone kaapana-platform-chart
+step ok
+settle
+gone kaapana-admin-chart
+step ok
+settle
+workload Job/init-extensions absent
+release kaapana-admin-chart deployed mine
+step ok
+settle
+now +60s
+settle
+plan

@@ -43,3 +43,10 @@ settle
 gone kaapana-admin-chart
 step ok
 settle
+workload Job/init-extensions absent
+release kaapana-admin-chart deployed mine
+step ok
+settle
+now +60s
+settle
+plan

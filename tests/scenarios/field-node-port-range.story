@@ -30,3 +30,13 @@ settle
 release kaapana-admin-chart failed Release "kaapana-admin-chart" failed: provided port is not in the valid range
 step fail 1 Error: INSTALLATION FAILED: Service "traefik" is invalid: spec.ports[0].nodePort: Invalid value: 8080: provided port is not in the valid range. The range of valid ports is 30000-32767
 tick
+settle
+gone kaapana-admin-chart
+step ok
+settle
+release kaapana-admin-chart deployed mine
+step ok
+settle
+now +60s
+settle
+plan

@@ -34,3 +34,15 @@ now +2m
 unit kubelite active
 api ready
 settle
+gone kaapana-platform-chart
+step ok
+settle
+gone kaapana-admin-chart
+step ok
+settle
+release kaapana-admin-chart deployed mine
+step ok
+settle
+now +60s
+settle
+plan

@@ -23,3 +23,7 @@ settle
 gone kaapana-platform-chart
 step ok
 settle
+gone kaapana-admin-chart
+step ok
+settle
+plan

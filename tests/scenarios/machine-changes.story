@@ -33,3 +33,18 @@ slow_dir = "/data/slow"
 retries = 2
 end
 plan
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[deployment]
+chart_path = "/srv/kaapana-admin-chart-0.6.0.tgz"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+[network]
+http_port = 8080
+end
+settle
+values global.airflow_memory_limit
+values global.internalCidrs

@@ -47,6 +47,15 @@ pub fn convert(key: &Key, text: &str) -> Result<Converted, String> {
             }
             Raw::String(address.trim_end_matches('/').to_owned())
         }
+        // The other names that the script knows it by.
+        Kind::Choice(_) if key.path == "storage.provider" => Raw::String(
+            match trimmed {
+                "driver.longhorn.io" => "longhorn",
+                "microk8s.io/hostpath" | "microk8s" => "hostpath",
+                other => other,
+            }
+            .to_owned(),
+        ),
         // A blank in a password belongs to it.
         Kind::Credential | Kind::Text => Raw::String(text.to_owned()),
         _ => Raw::String(trimmed.to_owned()),

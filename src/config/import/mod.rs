@@ -154,8 +154,7 @@ const NOT_NEEDED: &[(&str, &[&str])] = &[
         ],
     ),
     ("the agent uses MicroK8s' own Helm", &["HELM_EXECUTABLE", "KUBECTL_EXECUTABLE", "HELM_EXPERIMENTAL_OCI"]),
-    ("the agent sets up nothing of MicroK8s", &["GPU_OPERATOR_VERSION"]),
-    ("the agent migrates no data", &["MIGRATION_ENABLED"]),
+    ("the agent asks before it migrates data: deployment.migration, kaapanactl migrate", &["MIGRATION_ENABLED"]),
     ("of the script alone", &["QUIET", "AUTO_NO_HOOKS", "CHART_REFERENCE", "TAR_PATH", "SCRIPT_DIR", "DEV_PORTS"]),
 ];
 

@@ -3,12 +3,12 @@
 use jiff::SignedDuration;
 
 use super::take_down::{Occupied, kept, occupied, present};
-use super::{act, after, cluster, deadline, past, phase, surroundings, wait, way_back};
+use super::{act, after, cluster, deadline, migrate, past, phase, surroundings, wait, way_back};
 use crate::health::Level;
 use crate::health::platform::{Ownership, PlatformHealth};
 use crate::ledger::{Cause, Job, Stage};
-use crate::planner::{Inputs, Plan, Step, interlock, release};
-use crate::state::{Release, Status};
+use crate::planner::{Inputs, Plan, Step, data, interlock, release};
+use crate::state::{Release, Severity, Status};
 
 /// How long a platform whose parts are all healthy is waited for to show its page.
 const PAGE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -29,6 +29,9 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
         return refused;
     }
     if let Some(plan) = disk_lost(inputs, job) {
+        return plan;
+    }
+    if let Some(plan) = data_changed(inputs, job) {
         return plan;
     }
     if let Some(plan) = surroundings::next(inputs, job) {
@@ -58,7 +61,7 @@ fn found_release(job: &Job, own: &Ownership, found: &Release) -> Plan {
 
 /// The interlock once more, in the last moment before anything is written. What is
 /// not known is waited for.
-fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
+pub(super) fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     let limit = deadline(inputs, job);
     let unknown = |what: &str| {
         past(inputs, job, limit, what, Cause::Interrupted).unwrap_or_else(|| wait(job, format!("waiting: {what}"), limit))
@@ -81,6 +84,19 @@ fn disk_lost(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
             _ => act(job, "the data disk went away", Step::fail(bad.reason, bad.message, Cause::Interrupted)),
         })
     })
+}
+
+/// Of which release the data is, once more; and nothing else works on it.
+fn data_changed(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
+    let work = migrate::at_work(inputs, &job.settings);
+    if let Some(work) = work {
+        return Some(Plan::rest(phase(job), format!("waiting for a migration: {work}")));
+    }
+    let disks = inputs.disks(&job.settings)?;
+    let (verdict, severity) = data::verdict(&job.settings, &disks.fast, inputs.ledger)?;
+    // The way back has a rule of its own.
+    let bad = severity == Severity::Critical && verdict.status == Status::False && job.way_back.is_none();
+    bad.then(|| act(job, "the data changed", Step::fail(verdict.reason, verdict.message, Cause::Platform)))
 }
 
 /// Follows what was installed until everything is healthy.

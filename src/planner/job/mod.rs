@@ -3,13 +3,19 @@
 //! * this module: a unit that runs, a fault, a cancellation; what the stages share;
 //! * [`prepare`]: everything is brought in hand, people are waited for, nothing is touched;
 //! * [`take_down`]: what runs goes away; [`install`]: the chart is installed and followed;
-//! * `surroundings`: what the cluster around the releases must have;
+//! * [`migrate`]: the data is migrated; `import`: an archive of images is imported;
+//! * `surroundings`: what the cluster around the releases must have; `storage`: the provider of
+//!   volumes; [`gpu`]: NVIDIA's GPU operator;
 //! * [`way_back`]: what a failure means for the site;
 //! * [`page`]: when the web page was gone.
 
+pub mod gpu;
+mod import;
 pub mod install;
+pub mod migrate;
 pub mod page;
 pub mod prepare;
+mod storage;
 mod surroundings;
 pub mod take_down;
 pub mod way_back;
@@ -17,7 +23,7 @@ pub mod way_back;
 use jiff::{SignedDuration, Timestamp};
 
 use super::step::{Plan, Step, count};
-use super::{Inputs, failure};
+use super::{Inputs, failure, release};
 use crate::health::platform::PlatformHealth;
 use crate::ledger::{Cause, Job, JobKind, JobResult, Ledger, RunningStep, Stage, StepKind};
 use crate::state::{ClusterView, Condition, Phase, StepResult, StepState};
@@ -28,8 +34,8 @@ const MOST_LOST: u32 = 3;
 /// What the job does next.
 #[must_use]
 pub fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition], health: Option<&PlatformHealth>) -> Plan {
-    let waits = job.step.is_none() || (job.way_back.is_some() && job.fault.is_some());
-    let decided = if let Some(plan) = canceled(job).filter(|_| waits) {
+    let waits = job.step.as_ref().is_none_or(ends_at_once) || (job.way_back.is_some() && job.fault.is_some());
+    let decided = if let Some(plan) = canceled(inputs, job).filter(|_| waits) {
         plan
     } else if let Some(fault) = &job.fault {
         act(job, fault.message.clone(), Step::failed(fault.clone()))
@@ -39,15 +45,26 @@ pub fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition], health: Op
         match job.stage {
             Stage::Prepare => prepare::next(inputs, job, conditions),
             Stage::TakeDown => take_down::next(inputs, job),
+            Stage::Migrate => migrate::next(inputs, job),
             Stage::Install => install::next(inputs, job),
             Stage::Follow => install::follow(inputs, job, health),
         }
     };
     let mut plan = way_back::conclude(inputs, job, decided);
+    if job.kind == JobKind::ImportImages {
+        plan.phase = release::phase_beside(inputs, health);
+        return plan;
+    }
     if let Some(note) = page::note(inputs, job) {
         plan.steps.insert(0, note);
     }
     plan
+}
+
+/// May this step be ended in its middle? What the runtime has of an import it keeps or drops
+/// by itself.
+fn ends_at_once(step: &RunningStep) -> bool {
+    matches!(step.what, StepKind::ImportImages { .. })
 }
 
 /// What it means to cancel the job now, in a sentence.
@@ -62,12 +79,22 @@ pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
     if job.way_back.is_some() && job.step.is_some() && job.fault.is_none() {
         return Err("the last good deployment is being put back, which is not canceled".into());
     }
+    if job.stage == Stage::Migrate && migrate::is_begun(job, ledger) {
+        return Err("the migration was begun, and half a migration is worse than a long one: it goes on to its end".into());
+    }
     if job.canceled_by.is_some() {
         return Err("it is being canceled already".into());
     }
-    let now = job.step.as_ref().map_or_else(String::new, |step| format!(" once {} has ended", step.what));
+    let now = job
+        .step
+        .as_ref()
+        .filter(|step| !ends_at_once(step))
+        .map_or_else(String::new, |step| format!(" once {} has ended", step.what));
+    if job.kind == JobKind::ImportImages {
+        return Ok("the job ends; images that are there already stay".into());
+    }
     if !job.has_touched() {
-        return Ok(match ledger.way_back().filter(|_| job.kind == JobKind::Deploy) {
+        return Ok(match ledger.way_back().filter(|_| job.kind.deploys()) {
             Some(good) => format!("the job ends{now}, and generation {} is put back", good.generation),
             None => format!("the job ends{now}; nothing was touched, the platform stays as it is"),
         });
@@ -92,13 +119,15 @@ pub fn cancel_means(job: &Job, ledger: &Ledger) -> Result<String, String> {
 
 /// A job that a person ended stops where it can: not in the middle of a take-down
 /// for a deployment, which has to come to its end first.
-fn canceled(job: &Job) -> Option<Plan> {
+fn canceled(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     let by = job.canceled_by?;
     let message = match (job.has_touched(), job.kind, job.stage) {
         _ if job.way_back.is_some() => format!("uid {by} gave the way back up"),
+        (_, JobKind::ImportImages, _) => format!("uid {by} canceled it"),
         (false, ..) => format!("uid {by} canceled it before anything was touched"),
-        (true, JobKind::Deploy, Stage::TakeDown) => return None,
-        (true, JobKind::Deploy, _) => format!("uid {by} canceled it"),
+        (true, JobKind::Deploy | JobKind::Migrate, Stage::TakeDown) => return None,
+        (true, JobKind::Migrate, Stage::Migrate) if migrate::is_begun(job, inputs.ledger) => return None,
+        (true, JobKind::Deploy | JobKind::Migrate, _) => format!("uid {by} canceled it"),
         (true, JobKind::Undeploy, _) => {
             let (done, all) = job.takedown.as_ref().map_or((0, 0), |down| (down.uninstalled.len(), down.releases.len()));
             format!("uid {by} canceled it after {done} of {all} releases were taken down")
@@ -110,8 +139,8 @@ fn canceled(job: &Job) -> Option<Plan> {
 fn phase(job: &Job) -> Phase {
     match (job.kind, job.stage) {
         (JobKind::Undeploy, _) => Phase::Undeploying,
-        (JobKind::Deploy, Stage::Follow) => Phase::Progressing,
-        (JobKind::Deploy, _) => Phase::Deploying,
+        (_, Stage::Follow) => Phase::Progressing,
+        _ => Phase::Deploying,
     }
 }
 
@@ -216,17 +245,23 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
         _ => "was killed or could not be started".to_owned(),
     };
     // Helm's last words name the API server when that went away meanwhile.
-    let api = !failure::api_is_back(inputs.snapshot) || result.tail.iter().any(|line| speaks_of_the_api(line));
+    // The add-on speaks with others, too.
+    let helm = !matches!(step.what, StepKind::EnableGpu { .. });
+    let api = !failure::api_is_back(inputs.snapshot) || (helm && result.tail.iter().any(|line| speaks_of_the_api(line)));
     let (reason, cause) = match (&step.what, api, result.status) {
         (StepKind::PreTakedown { .. }, ..) => ("PreTakedownFailed", Cause::Platform),
         (StepKind::ImportImages { .. }, ..) => ("ImagesNotImported", Cause::Images),
+        (StepKind::EnableGpu { .. }, false, _) => ("GpuNotEnabled", Cause::Surroundings),
         (_, true, _) => ("ApiWentAway", Cause::Api),
         (_, false, None) if !result.timed_out => ("Interrupted", Cause::Interrupted),
         _ => ("HelmFailed", Cause::Platform),
     };
     // In the middle of a take-down for a deployment the way is forward.
     let hooks = matches!(step.what, StepKind::Uninstall { no_hooks: false, .. });
-    if hooks && job.kind == JobKind::Deploy && cause == Cause::Platform {
+    if job.migration_end.is_some() && step.what.release().is_some() {
+        return Step::CloseStep { result: result.clone() };
+    }
+    if hooks && job.kind.deploys() && cause == Cause::Platform {
         return Step::SkipHooks;
     }
     // What the site's program says is the site's, and nobody knows which of it is secret: the

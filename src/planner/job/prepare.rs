@@ -2,7 +2,7 @@
 //! and the site's own program are waited for. Pure.
 
 use super::take_down::{Occupied, occupied, present};
-use super::{act, after, cluster, count, deadline, ends, few, past, phase, surroundings, wait};
+use super::{act, after, cluster, count, deadline, ends, few, gpu, import, migrate, past, phase, storage, surroundings, wait};
 use crate::config::keys::{self, Effect};
 use crate::config::settings::Auto;
 use crate::ledger::{Cause, Desired, Job, JobKind, JobResult, Prepared, Stage};
@@ -10,7 +10,8 @@ use crate::planner::{Inputs, Plan, Step, preflight, release};
 use crate::state::{Condition, Observed};
 
 /// Keys that decide about the take-down itself.
-const TAKE_DOWN: [&str; 6] = [
+const TAKE_DOWN: [&str; 7] = [
+    "deployment.migration",
     "deployment.pre_takedown",
     "deployment.strategy",
     "deployment.no_hooks",
@@ -21,6 +22,9 @@ const TAKE_DOWN: [&str; 6] = [
 
 /// Brings everything in hand; what comes up meanwhile counts.
 pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> Plan {
+    if job.kind == JobKind::ImportImages {
+        return import::next(job);
+    }
     if job.kind == JobKind::Undeploy {
         return changed_mind(inputs, job)
             .or_else(|| people(inputs, job))
@@ -38,7 +42,7 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> 
     if let Some(plan) = changed_mind(inputs, job) {
         return plan;
     }
-    let holds = preflight::holds(JobKind::Deploy, conditions);
+    let holds = preflight::holds(job.kind, conditions);
     if let Some(hold) = holds.first() {
         return past(inputs, job, limit, &hold.message, Cause::Interrupted)
             .unwrap_or_else(|| wait(job, format!("waiting: {}", hold.message), limit));
@@ -52,8 +56,12 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job, conditions: &[Condition]) -> 
         let message = format!("the chart wants kinds the API server does not serve: {}", missing.join(", "));
         return act(job, "the chart cannot be installed", Step::fail("KindNotServed", message, Cause::Kinds(missing)));
     }
+    let foreign = || migrate::refused(inputs, job).filter(|_| job.kind == JobKind::Migrate);
     surroundings::refused(inputs, job, prepared)
+        .or_else(foreign)
+        .or_else(|| storage::next(job, prepared))
         .or_else(|| images(job, prepared))
+        .or_else(|| gpu::next(inputs, job, prepared))
         .or_else(|| people(inputs, job))
         .unwrap_or_else(|| act(job, "everything is in hand", Step::Advance { stage: Stage::TakeDown }))
 }
@@ -68,16 +76,16 @@ fn changed_mind(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
         let summary = format!("everything is in hand; paused: {}", pause.reason);
         return Some(Plan::rest(phase(job), summary).wake(pause.until));
     }
-    let wanted = if job.kind == JobKind::Deploy { Desired::Deployed } else { Desired::Undeployed };
+    let wanted = if job.kind == JobKind::Undeploy { Desired::Undeployed } else { Desired::Deployed };
     let touches =
         |key: &String| keys::find(key).is_none_or(|known| known.effect != Effect::Agent || TAKE_DOWN.contains(&known.path));
-    let changed = job.kind == JobKind::Deploy
+    let changed = job.kind != JobKind::Undeploy
         && inputs.ledger.settings.as_ref().is_some_and(|new| job.settings.changed_keys(new).iter().any(touches));
     if inputs.ledger.desired != wanted || changed {
         let message = "the configuration was changed meanwhile";
         return Some(act(job, message, skipped(message)));
     }
-    if job.kind == JobKind::Deploy && release::outside_window(inputs, &job.settings).is_some() {
+    if job.kind != JobKind::Undeploy && release::outside_window(inputs, &job.settings).is_some() {
         let message = "the maintenance window closed before everything was in hand";
         return Some(act(job, message, skipped(message)));
     }
@@ -133,7 +141,8 @@ fn people(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     };
     let present = present(inputs, cluster);
     if present.is_empty() {
-        return None;
+        // Also of what is down already a backup is made before it is migrated.
+        return program(inputs, job).filter(|_| job.kind == JobKind::Migrate);
     }
     for release in &present {
         match occupied(inputs, job, release) {
@@ -150,13 +159,19 @@ fn people(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
             }
         }
     }
-    workflows(inputs, job).or_else(|| {
-        // The site's program as it is wished now: it may have been mended meanwhile.
-        let settings = inputs.ledger.settings.as_ref().unwrap_or(&job.settings);
-        let program = settings.text("deployment.pre_takedown");
-        let wanted = !program.is_empty() && job.pre_takedown_done.as_deref() != Some(std::path::Path::new(program));
-        wanted.then(|| act(job, "running the site's program", Step::RunSiteProgram { program: program.into() }))
-    })
+    workflows(inputs, job).or_else(|| program(inputs, job))
+}
+
+/// The site's program as it is wished now: it may have been mended meanwhile.
+fn program(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
+    let settings = inputs.ledger.settings.as_ref().unwrap_or(&job.settings);
+    let program = match settings.text("deployment.pre_takedown") {
+        // No migration goes without the backup it was begun with.
+        "" if job.kind == JobKind::Migrate => job.settings.text("deployment.pre_takedown"),
+        program => program,
+    };
+    let wanted = !program.is_empty() && job.pre_takedown_done.as_deref() != Some(std::path::Path::new(program));
+    wanted.then(|| act(job, "running the site's program", Step::RunSiteProgram { program: program.into() }))
 }
 
 /// People whose workflows run are waited for, as long as the site says.
@@ -167,6 +182,11 @@ fn workflows(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
         return job.waiting_since.map(|_| act(job, "no workflow is waited for", Step::NoteWaiting(None)));
     }
     let until = after(job, "deployment.wait_for_workflows", job.waiting_since.unwrap_or(inputs.now));
+    if inputs.now >= until && job.kind == JobKind::Migrate {
+        let message =
+            format!("{} would work on the data while it is migrated: {}", count(running.len(), "workflow pod"), few(&running));
+        return Some(act(job, message.clone(), Step::fail("WorkflowsRunning", message, Cause::Platform)));
+    }
     if inputs.now >= until {
         return None;
     }

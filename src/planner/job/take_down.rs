@@ -13,7 +13,7 @@ use crate::planner::{Inputs, Plan, Step, release};
 use crate::state::{ClusterView, ObjectId, Observed, Pod, Release, Volume};
 
 /// How long what helm wrote last may take to be seen.
-const VIEW_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+pub(super) const VIEW_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// May a release be worked on?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ fn lost_with<'c>(cluster: &'c ClusterView, release: &Release) -> Vec<&'c Volume>
 
 /// No data goes with a release: volumes that would are told to outlive their claims, and
 /// helm waits until the API server says that they do.
-fn keep_data(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Option<Plan> {
+pub(super) fn keep_data(inputs: &Inputs<'_>, job: &Job, release: &Release) -> Option<Plan> {
     let lost = lost_with(inputs.snapshot.cluster.fresh()?, release);
     let names = |volumes: &[&Volume]| volumes.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>();
     let new: Vec<&Volume> = lost.iter().filter(|volume| !job.retained.contains_key(&volume.name)).copied().collect();
@@ -151,8 +151,11 @@ pub(super) fn next(inputs: &Inputs<'_>, job: &Job) -> Plan {
     let left = leftovers(cluster, down, &present);
     if left.is_empty() {
         return match job.kind {
-            JobKind::Undeploy => act(job, "the platform is down", Step::done(report(inputs, cluster))),
-            JobKind::Deploy => act(job, "the old platform is down", Step::Advance { stage: Stage::Install }),
+            JobKind::Undeploy | JobKind::ImportImages => act(job, "the platform is down", Step::done(report(inputs, cluster))),
+            JobKind::Migrate if job.way_back.is_none() => {
+                act(job, "the old platform is down", Step::Advance { stage: Stage::Migrate })
+            }
+            JobKind::Deploy | JobKind::Migrate => act(job, "the old platform is down", Step::Advance { stage: Stage::Install }),
         };
     }
     if let Some(step) = nuke(inputs, cluster, job, down) {

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::{act, wait};
 use crate::ledger::{Cause, Deployed, Desired, Job, JobFailure, JobKind, JobResult, Stage, WayBack};
-use crate::planner::{Inputs, Plan, Step, failure, interlock};
+use crate::planner::{Inputs, Plan, Step, data, failure};
 
 /// Turns the end of a job that failed into the way back, where there is one; and the
 /// end of the way back into the job's end.
@@ -89,27 +89,28 @@ fn way_back<'l>(inputs: &'l Inputs<'_>, job: &Job, failure: &JobFailure) -> Opti
         return None;
     }
     // Before, nothing was taken down by this job; but one before it may have.
-    let good = match (job.has_touched(), job.stage >= Stage::Install) {
+    let good = match (job.has_touched(), job.stage >= Stage::Migrate) {
         (true, true) => inputs.ledger.previous.as_ref().filter(|good| good.is_in_hand()),
         (true, false) => None,
         (false, _) => inputs.ledger.way_back(),
     }?;
     // What failed on data of another release is taken down, and then everything stays down.
     let of_another = !job.has_touched() && inputs.data_of_another_release(good);
-    if job.kind != JobKind::Deploy || of_another {
+    if !job.kind.deploys() || of_another {
         return None;
     }
     let attempts = inputs.ledger.failure.as_ref().filter(|known| known.intent == job.intent).map_or(0, |known| known.attempts);
     let most = job.settings.integer("agent.retries");
     let passing = matches!(failure.cause, Cause::Api | Cause::Interrupted) && failure.result != JobResult::Timeout;
-    (!passing || i64::from(attempts) + 1 > most).then_some(good)
+    // A migration is not tried again by itself.
+    (!passing || job.kind == JobKind::Migrate || i64::from(attempts) + 1 > most).then_some(good)
 }
 
 /// The data became another release's on the way back: then everything stays down.
 pub(super) fn refused(inputs: &Inputs<'_>, job: &Job) -> Option<Plan> {
     let way = job.way_back.as_ref()?;
     let good = job.settings.text("platform.version");
-    let found = interlock::other_release(&inputs.disks(&job.settings)?.fast, good)?;
+    let found = data::other_release(inputs.ledger, &inputs.disks(&job.settings)?.fast, good)?;
     let message =
         format!("the data is of version {found} by now and generation {} of {good}; the platform stays down", way.generation);
     Some(act(job, message.clone(), Step::fail("OtherRelease", message, Cause::Platform)))
