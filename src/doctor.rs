@@ -86,6 +86,7 @@ async fn look(paths: &Arc<Paths>, settings: Option<Settings>, clock: fn() -> jif
     let (_settings, in_force) = watch::channel(settings.map(Arc::new));
     let (_step, step) = watch::channel(None);
     let (_kinds, kinds) = watch::channel(false);
+    let (_touched, touched) = watch::channel(0);
     let mut tasks = JoinSet::new();
     match zbus::Connection::system().await {
         Ok(connection) => drop(tasks.spawn(sensors::units::run(connection, step, send.clone(), clock))),
@@ -93,7 +94,7 @@ async fn look(paths: &Arc<Paths>, settings: Option<Settings>, clock: fn() -> jif
     }
     tasks.spawn(sensors::api::run(Arc::clone(paths), kinds, send.clone()));
     tasks.spawn(sensors::cluster::run(Arc::clone(paths), send.clone()));
-    tasks.spawn(sensors::disk::run(Arc::clone(paths), in_force.clone(), send.clone()));
+    tasks.spawn(sensors::disk::run(Arc::clone(paths), in_force.clone(), touched, send.clone()));
     tasks.spawn(sensors::tools::run(Arc::clone(paths), in_force, send.clone()));
     tasks.spawn(sensors::kernel::run(Arc::clone(paths), send.clone()));
     tasks.spawn(sensors::arguments::run(Arc::clone(paths), send.clone()));

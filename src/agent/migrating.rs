@@ -48,6 +48,7 @@ impl Agent {
         self.commit(|ledger| ledger.data_restored()).map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
         // What was seen of the directories may be older than the restored data.
         self.snapshot.disks = Observed::Pending;
+        self.touch_disks();
         let from = forgotten.from.as_deref().unwrap_or("an unknown version");
         let (path, to, uid) = (forgotten.directory.display().to_string(), forgotten.to, requester.uid);
         tracing::warn!(

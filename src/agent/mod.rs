@@ -86,6 +86,8 @@ pub struct Outbox {
     pub page_wanted: watch::Sender<Option<Question>>,
     /// The import that runs.
     pub import_wanted: watch::Sender<Option<ImportQuestion>>,
+    /// How many actions changed what lies in the data directories.
+    pub disks_touched: watch::Sender<u64>,
 }
 
 /// The agent.
@@ -216,10 +218,22 @@ impl Agent {
         if let Observation::BusLost(reason) = observation {
             return Err(reason);
         }
+        // A look from before an action of our own says what was there before it.
+        if let Observation::Disks { after, .. } = observation
+            && after < *self.outbox.disks_touched.borrow()
+        {
+            return Ok(false);
+        }
         let changed = observation.apply(&mut self.snapshot);
         let seen = self.snapshot.cluster.fresh().is_some();
         self.snapshot.cluster_since = seen.then(|| self.snapshot.cluster_since.unwrap_or(self.now()));
         Ok(changed)
+    }
+
+    /// Something was written into a data directory, or put back there: it is looked at again, and no
+    /// look from before counts any more.
+    fn touch_disks(&self) {
+        self.outbox.disks_touched.send_modify(|touched| *touched += 1);
     }
 
     /// Plans, publishes, and begins the first step unless an action is under way.

@@ -249,6 +249,7 @@ impl Agent {
                 self.change_job(|job| job.labelled = true);
             }
             Ok(Outcome::MigrationEnded(end)) => {
+                self.touch_disks();
                 self.commit(|ledger| ledger.migration_ended(*end)).ok();
             }
             Ok(Outcome::Forgotten) => {}
@@ -257,7 +258,7 @@ impl Agent {
                 self.note_fault(JobResult::Timeout, "ActionTimeout", message, Vec::new(), Cause::Interrupted);
             }
             Ok(Outcome::Marked { path, identity }) => {
-                // The unit that wrote the marker has seen it; the next look is far off.
+                // The unit that wrote the marker has seen it.
                 if let Observed::Fresh(disks) = &mut self.snapshot.disks {
                     for directory in [&mut disks.fast, &mut disks.slow] {
                         if directory.path == path {
@@ -265,6 +266,7 @@ impl Agent {
                         }
                     }
                 }
+                self.touch_disks();
                 self.commit(|ledger| {
                     ledger.disks.insert(path, identity);
                 })

@@ -59,7 +59,12 @@ pub enum Observation {
     /// The cluster's objects.
     Cluster(Observed<Arc<ClusterView>>),
     /// The data directories.
-    Disks(Observed<Disks>),
+    Disks {
+        /// So many actions had changed what lies in them when the look began.
+        after: u64,
+        /// What was seen.
+        seen: Observed<Disks>,
+    },
     /// The GPU.
     Gpu(Observed<Gpu>),
     /// What else the machine says of its GPUs.
@@ -108,7 +113,7 @@ impl Observation {
             Self::Api(new) => put(&mut snapshot.api, new),
             Self::Kinds(new) => put(&mut snapshot.kinds, new),
             Self::Cluster(new) => put(&mut snapshot.cluster, new),
-            Self::Disks(new) => put(&mut snapshot.disks, new),
+            Self::Disks { seen, .. } => put(&mut snapshot.disks, seen),
             Self::Gpu(new) => put(&mut snapshot.gpu, new),
             Self::GpuHost(new) => put(&mut snapshot.gpu_host, new),
             Self::Snap(new) => put(&mut snapshot.snap, new),
