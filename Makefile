@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-PACKAGES := build-essential debhelper dpkg-dev lintian libxml2-utils man-db systemd dbus polkitd shellcheck
+PACKAGES := build-essential debhelper dpkg-dev lintian libxml2-utils man-db systemd dbus polkitd shellcheck strace
 # Which points the crash tests take changes with the commit.
 export KAAPANA_COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 NODE_TESTS := cargo test --locked --features node-tests,faults --test node -- --test-threads=1

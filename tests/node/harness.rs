@@ -319,6 +319,23 @@ impl Node {
     }
 }
 
+/// Runs it on a terminal, where the person gives this answer.
+pub fn on_a_terminal(node: &Node, command: &str, answer: &str) -> Ended {
+    node.run(&format!("printf '{answer}\\n' | script -qefc '{command}' /dev/null"))
+}
+
+/// A pod as the workflow engine starts them.
+pub fn start_workflow(node: &Node, name: &str) {
+    let image = node.ok(
+        "/snap/bin/microk8s.kubectl get deployment -n services minio -o jsonpath='{.spec.template.spec.containers[0].image}'",
+    );
+    node.ok(&format!(
+        "/snap/bin/microk8s.kubectl run {name} -n project-admin --image={} --image-pull-policy=IfNotPresent --restart=Never \
+         --command -- sleep 3600 && /snap/bin/microk8s.kubectl wait -n project-admin pod/{name} --for condition=Ready --timeout 60s",
+        image.trim()
+    ));
+}
+
 /// Everything was looked at, and nothing hinders a deployment.
 pub fn nothing_hinders(published: &Published) -> bool {
     let fine = |c: &Condition| c.reason != "Pending" && (c.status == Status::True || c.severity != Severity::Critical);

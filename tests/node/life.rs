@@ -7,6 +7,7 @@ use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
+use super::durability::is_synced_before_it_is_answered;
 use super::harness::{DEPLOYMENT, MOMENT, Node, config, nothing_hinders};
 
 #[test]
@@ -161,6 +162,7 @@ fn a_killed_agent_finds_its_job_again(node: &Node) {
 }
 
 fn the_off_switch(node: &Node) {
+    is_synced_before_it_is_answered(node, "Pause sta{sv} 'the disks are being replaced' 0 0");
     node.ok("kaapanactl pause 'the disks are being replaced' --for 2h");
     node.wait("paused", MOMENT, |p| p.phase == Phase::Paused && p.paused_until.is_some());
     assert!(node.exits(5, "kaapanactl status").contains("the disks are being replaced"));
@@ -199,6 +201,11 @@ fn an_undeploy_is_remembered_and_leaves_data_and_strangers(node: &Node) {
     node.ok("mkdir -p /tmp/stranger/templates && printf 'apiVersion: v2\\nname: stranger\\nversion: 1.0.0\\n' >/tmp/stranger/Chart.yaml && \
              printf 'apiVersion: v1\\nkind: ConfigMap\\nmetadata:\\n  name: stranger\\n' >/tmp/stranger/templates/a.yaml && \
              /snap/bin/microk8s.helm3 install stranger /tmp/stranger --namespace admin");
+    // A job counts for whoever comes second, too.
+    node.close_gate("uninstall");
+    is_synced_before_it_is_answered(node, "Undeploy a{sv} 1 reason s 'moving to another room'");
+    node.wait_at_gate("uninstall");
+    node.open_gate("uninstall");
     let ended = node.run("kaapanactl undeploy --reason 'moving to another room'");
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     assert!(ended.err.contains("job 3 undeploy done"), "{}", ended.err);

@@ -8,8 +8,10 @@
 
 mod adoption;
 mod bad_input;
+mod careless;
 mod checks;
 mod crash;
+mod durability;
 mod ends;
 mod harness;
 mod images;

@@ -6,13 +6,11 @@ use std::collections::BTreeSet;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::Phase;
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config_of, nothing_hinders};
+use super::careless::{Careless, GLOBALS};
+use super::harness::{DEPLOYMENT, MOMENT, Node, config_of, nothing_hinders, on_a_terminal};
 use super::kept::Kept;
 
 const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
-
-/// What makes a release one of this platform.
-const GLOBALS: &str = "--set global.release_name=kaapana-admin-chart,global.instance_uid=,global.hostname=10.77.0.2";
 
 /// What strangers put into the namespaces of the platform.
 const OTHERS: &[(&str, &str)] = &[
@@ -210,9 +208,11 @@ fn by_force(node: &Node, kept: &Kept) {
     ] {
         assert!(question.contains(words), "{words} is missing in {question}");
     }
+    let ended = on_a_terminal(node, "kaapanactl undeploy --nuke-pods", "n");
+    assert!(ended.code == 1 && ended.out.contains("Go on? [y/N]") && ended.out.contains("nothing was done"), "{}", ended.out);
     assert!(node.wait("nothing was done", MOMENT, |_| true).job.is_none());
-    let ended = node.run("kaapanactl undeploy --no-hooks --nuke-pods --yes");
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    let ended = on_a_terminal(node, "kaapanactl undeploy --no-hooks --nuke-pods", "y");
+    assert_eq!(ended.code, 0, "{}", ended.out);
     node.ok("systemctl start snap.microk8s.daemon-containerd");
     node.wait("the node is ready", MOMENT * 4, |p| {
         p.conditions.iter().any(|c| c.id == "microk8s.node" && c.status == kaapana_agent::state::Status::True)
@@ -278,46 +278,12 @@ fn with_stuck_releases(node: &Node, kept: &Kept) {
     is_down(node, kept);
 }
 
-/// An extension whose chart forgot to keep its claim.
-const CARELESS: &str = "apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: models, namespace: services}
-spec:
-  storageClassName: kaapana-hostpath-fast-data-dir
-  accessModes: [ReadWriteOnce]
-  resources: {requests: {storage: 1Mi}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: careless, namespace: services}
-spec:
-  selector: {matchLabels: {app: careless}}
-  template:
-    metadata: {labels: {app: careless}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: a
-          image: registry.example.org/kaapana/minio:0.6.0
-          imagePullPolicy: Never
-          command: [sh, -c, 'echo kept >/models/weights; exec sleep 3600']
-          volumeMounts: [{name: m, mountPath: /models}]
-      volumes: [{name: m, persistentVolumeClaim: {claimName: models}}]
-";
-
 fn with_a_claim_that_would_go(node: &Node, kept: &Kept) {
     deploy(node, "");
-    chart(node, "careless", CARELESS);
-    node.ok(&format!("/snap/bin/microk8s.helm3 install careless /tmp/careless --namespace admin {GLOBALS}"));
-    node.ok(&format!("{KUBECTL} wait deployment/careless -n services --for condition=Available --timeout 60s"));
-    let volume = node.ok(&format!("{KUBECTL} get pvc -n services models -o jsonpath='{{.spec.volumeName}}'"));
-    let path = node.ok(&format!("{KUBECTL} get pv {volume} -o jsonpath='{{.spec.hostPath.path}}'"));
-    assert_eq!(node.ok(&format!("cat {path}/weights")).trim(), "kept");
+    let Careless { volume, path } = Careless::install(node);
     let ended = node.run("kaapanactl undeploy");
     assert_eq!(ended.code, 0, "{}", ended.err);
     is_down(node, kept);
     assert!(ended.err.contains(&format!("their data stays in {volume} ({path})")), "{}", ended.err);
-    assert!(node.exits(1, &format!("{KUBECTL} get pvc -n services models")).contains("NotFound"));
-    assert_eq!(node.ok(&format!("{KUBECTL} get pv {volume} -o jsonpath='{{.status.phase}}'")), "Released");
-    assert_eq!(node.ok(&format!("cat {path}/weights")).trim(), "kept");
+    Careless::is_kept(node);
 }

@@ -5,7 +5,7 @@ use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
-use super::harness::{DEPLOYMENT, Ended, MOMENT, Node, config, config_of};
+use super::harness::{DEPLOYMENT, MOMENT, Node, config, config_of, on_a_terminal, start_workflow};
 
 #[test]
 fn a_failed_deployment_puts_the_last_good_one_back() {
@@ -140,18 +140,6 @@ fn people_and_the_sites_program_come_before_a_take_down() {
     a_shutdown_is_inhibited_and_a_job_canceled(&node);
 }
 
-/// A pod as the workflow engine starts them.
-fn start_workflow(node: &Node, name: &str) {
-    let image = node.ok(
-        "/snap/bin/microk8s.kubectl get deployment -n services minio -o jsonpath='{.spec.template.spec.containers[0].image}'",
-    );
-    node.ok(&format!(
-        "/snap/bin/microk8s.kubectl run {name} -n project-admin --image={} --image-pull-policy=IfNotPresent --restart=Never \
-         --command -- sleep 3600 && /snap/bin/microk8s.kubectl wait -n project-admin pod/{name} --for condition=Ready --timeout 60s",
-        image.trim()
-    ));
-}
-
 fn workflows_are_waited_for(node: &Node) {
     start_workflow(node, "segmentation-1");
     node.wait("the workflow is seen", MOMENT, |p| {
@@ -187,11 +175,6 @@ fn with_program(port: &str) -> String {
 fn program(node: &Node, text: &str) {
     std::fs::write(node.path("/usr/local/sbin/before"), format!("#!/bin/sh\n{text}")).unwrap();
     node.ok("chmod 0755 /usr/local/sbin/before");
-}
-
-/// On a terminal, where the person answers.
-fn on_a_terminal(node: &Node, command: &str, answer: &str) -> Ended {
-    node.run(&format!("printf '{answer}\\n' | script -qefc '{command}' /dev/null"))
 }
 
 fn the_sites_program_runs_first(node: &Node) {
@@ -247,6 +230,15 @@ fn the_sites_program_runs_first(node: &Node) {
 fn a_shutdown_is_inhibited_and_a_job_canceled(node: &Node) {
     let locks = "systemd-inhibit --list --no-pager --no-legend";
     assert!(!node.ok(locks).contains("kaapana-agent"), "no job runs");
+    // Who answers that the workflow is waited for, waits.
+    let ended = on_a_terminal(node, "kaapanactl deploy --again --no-wait", "w");
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    node.wait("it is waited for", MOMENT, |p| p.job.as_ref().is_some_and(|job| job.step.contains("segmentation-2")));
+    let ended = on_a_terminal(node, "kaapanactl cancel", "n");
+    assert!(ended.code == 1 && ended.out.contains("nothing was done"), "{}", ended.out);
+    let ended = on_a_terminal(node, "kaapanactl cancel", "y");
+    assert!(ended.code == 0 && ended.out.contains("is being canceled: "), "{}", ended.out);
+    node.wait("canceled", MOMENT, |p| p.job.is_none() && p.history.last().unwrap().result == JobResult::Canceled);
     // A workflow is a person's: it outlives the platform under it, and is theirs to end.
     node.ok("/snap/bin/microk8s.kubectl delete pod -n project-admin segmentation-2 --grace-period=1");
     node.close_gate("install");

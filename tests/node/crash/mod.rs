@@ -5,6 +5,12 @@
 //! The points are passed by an agent that is built with the feature `faults`
 //! (src/fault.rs). `make test` takes some of them, which change with the commit;
 //! `make test-all` takes all and prints the table (`KAAPANA_CRASHES=all`).
+//!
+//! * [`points`]: the tables;
+//! * [`circumstances`]: what must be so that a point is passed at all.
+
+mod circumstances;
+mod points;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,120 +21,11 @@ use kaapana_agent::state::Phase;
 
 use super::ends;
 use super::harness::{DEPLOYMENT, HelmRecord, MOMENT, Node, config_of};
+use circumstances::Circumstance;
+use points::{Act, KILLS, NODE_KILLS, Point, WAY_BACK_KILLS, chosen};
 
-/// The site's program that runs before a take-down.
-const PROGRAM: &str = "pre_takedown = \"/usr/local/sbin/before\"\n";
-
-/// What is done to the platform, one after the other.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Act {
-    Deploy,
-    Redeploy,
-    Undeploy,
-}
-
-/// Where the agent is killed: the how many-th passing of a point since it started, or
-/// `0 running VERB`: while that helm stands at its gate.
-type Point = (Act, u32, &'static str);
-
-const KILLS: &[Point] = &[
-    (Act::Deploy, 1, "before start-job"),
-    (Act::Deploy, 1, "after start-job"),
-    (Act::Deploy, 1, "acting prepare"),
-    (Act::Deploy, 1, "acted prepare"),
-    (Act::Deploy, 1, "before advance"),
-    (Act::Deploy, 2, "after advance"),
-    (Act::Deploy, 1, "after begin-take-down"),
-    (Act::Deploy, 1, "acting label-node"),
-    (Act::Deploy, 1, "acted label-node"),
-    (Act::Deploy, 1, "acting configure-dns"),
-    (Act::Deploy, 1, "between configure-dns"),
-    (Act::Deploy, 1, "acted configure-dns"),
-    (Act::Deploy, 1, "acting remove-registry-hosting"),
-    (Act::Deploy, 1, "acted remove-registry-hosting"),
-    (Act::Deploy, 1, "before install"),
-    (Act::Deploy, 1, "after install"),
-    (Act::Deploy, 1, "acting install"),
-    (Act::Deploy, 1, "acted install"),
-    (Act::Deploy, 0, "running install"),
-    (Act::Deploy, 1, "before close-step"),
-    (Act::Deploy, 1, "after close-step"),
-    (Act::Deploy, 1, "acted close-step"),
-    (Act::Deploy, 1, "before note-healthy"),
-    (Act::Deploy, 1, "before finish-job"),
-    (Act::Deploy, 1, "after finish-job"),
-    (Act::Deploy, 1, "acting mark-disk"),
-    (Act::Deploy, 2, "acted mark-disk"),
-    (Act::Deploy, 3, "written ledger"),
-    (Act::Deploy, 4, "kept ledger"),
-    (Act::Deploy, 5, "renamed ledger"),
-    (Act::Redeploy, 1, "acted prepare"),
-    (Act::Redeploy, 1, "acting run-site-program"),
-    (Act::Redeploy, 1, "acted run-site-program"),
-    (Act::Redeploy, 0, "running before"),
-    (Act::Redeploy, 1, "after note-page"),
-    (Act::Redeploy, 1, "before begin-take-down"),
-    (Act::Redeploy, 1, "after begin-take-down"),
-    (Act::Redeploy, 1, "before uninstall"),
-    (Act::Redeploy, 1, "acting uninstall"),
-    (Act::Redeploy, 1, "acted uninstall"),
-    (Act::Redeploy, 0, "running uninstall"),
-    (Act::Redeploy, 3, "after close-step"),
-    (Act::Redeploy, 6, "after uninstall"),
-    (Act::Redeploy, 2, "before advance"),
-    (Act::Redeploy, 2, "after advance"),
-    (Act::Redeploy, 1, "before install"),
-    (Act::Redeploy, 0, "running install"),
-    (Act::Redeploy, 1, "after finish-job"),
-    (Act::Redeploy, 9, "kept ledger"),
-    (Act::Undeploy, 1, "accepted undeploy"),
-    (Act::Undeploy, 0, "running before"),
-    (Act::Undeploy, 1, "before advance"),
-    (Act::Undeploy, 1, "after begin-take-down"),
-    (Act::Undeploy, 2, "acting uninstall"),
-    (Act::Undeploy, 0, "running uninstall"),
-    (Act::Undeploy, 4, "before close-step"),
-    (Act::Undeploy, 6, "acted uninstall"),
-    (Act::Undeploy, 1, "before finish-job"),
-    (Act::Undeploy, 1, "after finish-job"),
-    (Act::Undeploy, 5, "written ledger"),
-];
-
-const NODE_KILLS: &[Point] = &[
-    (Act::Deploy, 1, "acting prepare"),
-    (Act::Deploy, 0, "running install"),
-    (Act::Deploy, 1, "acted install"),
-    (Act::Deploy, 1, "before finish-job"),
-    (Act::Redeploy, 1, "after begin-take-down"),
-    (Act::Redeploy, 0, "running uninstall"),
-    (Act::Redeploy, 6, "acted uninstall"),
-    (Act::Redeploy, 1, "before install"),
-    (Act::Redeploy, 0, "running install"),
-    (Act::Undeploy, 2, "acting uninstall"),
-];
-
-/// Of all points, those of this commit: one for each act and life; or all of them, or
-/// those with a word in their name, as `KAAPANA_CRASHES` says.
-fn chosen(all: &[Point], lives: usize) -> Vec<Vec<Point>> {
-    let wanted = std::env::var("KAAPANA_CRASHES").unwrap_or_default();
-    let of = |act: Act| {
-        let named = |point: &&Point| ["", "all"].contains(&wanted.as_str()) || point.2.contains(&wanted);
-        all.iter().filter(|point| point.0 == act).filter(named).copied().collect::<Vec<_>>()
-    };
-    let acts = [of(Act::Deploy), of(Act::Redeploy), of(Act::Undeploy)];
-    let lives = if wanted.is_empty() { lives } else { acts.iter().map(Vec::len).max().unwrap_or_default() };
-    let commit = std::env::var("KAAPANA_COMMIT").unwrap_or_default();
-    let start = usize::from_str_radix(commit.get(..6).unwrap_or("0"), 16).unwrap_or_default();
-    (0..lives)
-        .map(|life| {
-            let at = |points: &Vec<Point>| {
-                let number = if wanted.is_empty() { (start + life * points.len() / lives) % points.len() } else { life };
-                points.get(number).copied()
-            };
-            acts.iter().filter_map(at).collect()
-        })
-        .collect()
-}
+/// The site's program that runs before a take-down, and people who may work.
+const PROGRAM: &str = "pre_takedown = \"/usr/local/sbin/before\"\nwait_for_workflows = \"10m\"\n";
 
 fn print(table: &[String]) {
     println!("\n| act | point | ends | outcome |\n|---|---|---|---|");
@@ -141,25 +38,19 @@ fn the_agent_is_killed_at_any_point_and_nothing_is_done_twice() {
     for points in chosen(KILLS, 2) {
         let node = Node::new();
         prepare(&node);
+        let hooks = points.iter().any(|point| Circumstance::of(Some(point)) == Circumstance::Hooks);
         for act in [Act::Deploy, Act::Redeploy, Act::Undeploy] {
             let point = points.iter().find(|point| point.0 == act);
             if points.iter().all(|point| point.0 < act) {
                 break;
             }
             let name = format!("{point:?}");
+            let around = Circumstance::of(point);
+            around.arrange(&node);
             let before = node.helm_records();
-            if let Some(point) = point {
-                arm(&node, point, "kill");
-                begin(&node, act);
-                if let Some(verb) = point.2.strip_prefix("running ") {
-                    node.wait_at_gate(verb);
-                    ends::something_is_there(&node);
-                    node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent");
-                    node.wait("the agent again", MOMENT, |p| p.job.is_some());
-                    node.open_gate(verb);
-                }
-            } else {
-                begin(&node, act);
+            match point {
+                Some(point) => kill_at(&node, act, point, around, hooks),
+                None => begin(&node, act, hooks),
             }
             let published = ended(&node, act);
             assert_eq!(node.run("cat /run/kaapana-agent/point").out, "", "{name} was not passed");
@@ -170,12 +61,13 @@ fn the_agent_is_killed_at_any_point_and_nothing_is_done_twice() {
                 assert_eq!(restarts.trim(), "1", "{name}: it was killed, once");
             }
             let calls: Vec<HelmRecord> = node.helm_records().difference(&before).cloned().collect();
-            assert!(calls.iter().all(|call| call.succeeded), "{name}: {calls:?}");
-            assert_eq!(succeeded(&calls), wanted(act), "{name}: no operation is run twice");
+            assert!(around == Circumstance::Hooks || calls.iter().all(|call| call.succeeded), "{name}: {calls:?}");
+            assert_eq!(succeeded(&calls), around.wanted(wanted(act)), "{name}: no operation is run twice");
             assert_eq!(node.ok("cat /var/lib/before 2>/dev/null || true"), programs(act), "{name}: the site's program");
             ends::nothing_is_left(&node, &name);
             ends::is_as_ever(&node, &format!("{act:?}").to_lowercase(), &published, &name);
             the_dns_is_told_once(&node, &name);
+            around.has_ended_well(&node);
             if act == Act::Deploy {
                 node.ok("echo kept >/data/fast/patients");
             }
@@ -184,6 +76,42 @@ fn the_agent_is_killed_at_any_point_and_nothing_is_done_twice() {
                 println!("{row}");
                 table.push(row);
             }
+        }
+        assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
+    }
+    print(&table);
+}
+
+/// What a platform that fails had installed until then is not the same each time: of the rest
+/// only the root release is counted.
+#[test]
+fn the_agent_is_killed_on_the_way_back() {
+    let mut table = Vec::new();
+    for points in chosen(WAY_BACK_KILLS, 0) {
+        let node = Node::new();
+        prepare(&node);
+        begin(&node, Act::Deploy, false);
+        ended(&node, Act::Deploy);
+        node.ok("echo kept >/data/fast/patients");
+        for point in &points {
+            let name = format!("{point:?}");
+            let before = node.helm_records();
+            kill_at(&node, Act::Failing, point, Circumstance::None, false);
+            let published = ended(&node, Act::Failing);
+            assert_eq!(node.run("cat /run/kaapana-agent/point").out, "", "{name} was not passed");
+            let job = published.history.last().unwrap();
+            assert_eq!((job.result, job.put_back), (JobResult::Failed, Some(1)), "{name}: {}", job.error);
+            assert!(job.error.contains("generation 1 is back and healthy"), "{name}: {}", job.error);
+            let calls: Vec<HelmRecord> = node.helm_records().difference(&before).cloned().collect();
+            let mut done = succeeded(&calls);
+            done.retain(|call, _| call.ends_with("kaapana-admin-chart"));
+            assert_eq!(done, wanted(Act::Failing), "{name}: {calls:?}");
+            assert_eq!(node.ok("cat /var/lib/before"), programs(Act::Failing), "{name}: the site's program");
+            ends::nothing_is_left(&node, &name);
+            ends::is_as_ever(&node, "failing", &published, &name);
+            the_dns_is_told_once(&node, &name);
+            table.push(format!("| Failing | {} {} | agent | the last good one is back |", point.1, point.2));
+            println!("{}", table[table.len() - 1]);
         }
         assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
     }
@@ -207,14 +135,14 @@ fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
             let before = node.helm_records();
             if let Some(point) = point {
                 arm(&node, point, "wait");
-                begin(&node, act);
+                begin(&node, act, false);
                 match point.2.strip_prefix("running ") {
                     Some(verb) => node.wait_at_gate(verb),
                     None => drop(node.ok("timeout 200 cat /run/kaapana-agent/reached")),
                 }
                 node.crash();
             } else {
-                begin(&node, act);
+                begin(&node, act, false);
             }
             let published = ended(&node, act);
             assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{name}: {:?}", published.history);
@@ -240,6 +168,26 @@ fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
         assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
     }
     print(&table);
+}
+
+/// Begins an act and has the agent killed at a point of it.
+fn kill_at(node: &Node, act: Act, point: &Point, around: Circumstance, hooks: bool) {
+    arm(node, point, "kill");
+    begin(node, act, hooks);
+    let kill = || drop(node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent"));
+    if let Some(verb) = point.2.strip_prefix("running ") {
+        node.wait_at_gate(verb);
+        ends::something_is_there(node);
+        kill();
+        node.wait("the agent again", MOMENT, |p| p.job.is_some());
+        node.open_gate(verb);
+    } else if point.2.starts_with("waiting ") {
+        let waits = |p: &Published| p.job.as_ref().is_some_and(|job| job.step.contains(point.2));
+        node.wait(point.2, DEPLOYMENT, waits);
+        kill();
+        node.wait("the agent again, which waits as before", MOMENT, waits);
+    }
+    around.let_go(node, point);
 }
 
 /// The agent with points, and a program of the site that leaves a line each time.
@@ -282,6 +230,7 @@ fn wanted(act: Act) -> BTreeMap<String, usize> {
         Act::Deploy => BTreeMap::from([install]),
         Act::Redeploy => uninstalls.chain([install]).collect(),
         Act::Undeploy => uninstalls.collect(),
+        Act::Failing => BTreeMap::from([("install kaapana-admin-chart".into(), 2), ("uninstall kaapana-admin-chart".into(), 2)]),
     }
 }
 
@@ -289,7 +238,7 @@ fn wanted(act: Act) -> BTreeMap<String, usize> {
 fn programs(act: Act) -> &'static str {
     match act {
         Act::Deploy => "",
-        Act::Redeploy => "deploy\n",
+        Act::Redeploy | Act::Failing => "deploy\n",
         Act::Undeploy => "deploy\nundeploy\n",
     }
 }
@@ -298,7 +247,7 @@ fn programs(act: Act) -> &'static str {
 fn jobs(act: Act) -> usize {
     match act {
         Act::Deploy => 1,
-        Act::Redeploy => 2,
+        Act::Redeploy | Act::Failing => 2,
         Act::Undeploy => 3,
     }
 }
@@ -316,15 +265,19 @@ fn arm(node: &Node, (_, count, point): &Point, how: &str) {
 }
 
 /// One with a name, which the cluster's DNS is told, and with a ConfigMap that somebody left.
-fn platform(more: &str) -> String {
-    let more = format!("{more}[values]\n\"test.localRegistryHosting\" = true\n");
-    config_of(PROGRAM, &more).replace("domain = \"10.77.0.2\"", "domain = \"kaapana.example.org\"")
+fn platform(deployment: &str, more: &str) -> String {
+    let more = format!("[values]\n\"test.localRegistryHosting\" = true\n{more}");
+    config_of(&format!("{PROGRAM}{deployment}"), &more).replace("domain = \"10.77.0.2\"", "domain = \"kaapana.example.org\"")
 }
 
-fn begin(node: &Node, act: Act) {
+/// `hooks`: those of the platform that is deployed first hang when it is taken down.
+fn begin(node: &Node, act: Act, hooks: bool) {
+    let limits = if hooks { circumstances::LIMITS } else { "" };
     match act {
-        Act::Deploy => node.configure(&platform("")),
-        Act::Redeploy => node.configure(&platform("[network]\nhttp_port = 8080\n")),
+        Act::Deploy if hooks => node.configure(&platform(limits, "\"test.hookSeconds\" = 600\n")),
+        Act::Deploy => node.configure(&platform("", "")),
+        Act::Redeploy => node.configure(&platform(limits, "[network]\nhttp_port = 8080\n")),
+        Act::Failing => node.configure(&platform("", "\"test.failJob\" = true\n")),
         // The one who asks may not get an answer; what was accepted is done all the same.
         Act::Undeploy => drop(node.run("timeout 20 kaapanactl undeploy --no-wait")),
     }
@@ -338,6 +291,7 @@ fn ended(node: &Node, act: Act) -> Published {
             && p.running.is_some()
             && p.history.iter().any(|job| job.result == JobResult::Done)
             && match act {
+                Act::Failing => p.phase == Phase::NeedsOperator && p.history.len() == jobs(act) && p.generation == 2,
                 Act::Deploy => p.phase == Phase::Healthy && p.generation == 1 && is_marked(p),
                 Act::Redeploy => {
                     p.phase == Phase::Healthy && p.generation == 2 && p.running.as_ref().is_some_and(|r| r.generation == 2)
