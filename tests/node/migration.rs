@@ -2,10 +2,11 @@
 //! is the real one of the test platform: it succeeds, fails, takes long, and wants a fresh
 //! deployment. The platforms around it are small, so that each deployment takes seconds.
 
+use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::{JobKind, JobResult};
 use kaapana_agent::state::{Phase, Status};
 
-use super::harness::{DEPLOYMENT, MOMENT, Node, config_of};
+use super::harness::{DEPLOYMENT, MOMENT, Node, config_of, on_a_terminal};
 
 const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
 
@@ -49,23 +50,33 @@ spec:
         - {name: data, hostPath: {path: {{ .Values.global.fast_data_dir | quote }}}}
 ";
 
+const VALUES: &str = "migration-chart: {enabled: false}\n";
+
 /// Puts a platform's chart into `/srv/FOLDER`, with the migration in this mode.
 fn chart(node: &Node, folder: &str, version: &str, mode: &str) {
+    let values = "/tmp/kaapana-admin-chart/charts/migration-chart/values.yaml";
+    let change = format!("sed -i 's/^  migration: .*/  migration: {mode}\\n  migrationSeconds: 1800/' {values}");
+    pack(node, folder, &change, &CHART.replace("VERSION", version), VALUES);
+}
+
+/// Puts one into `/srv/FOLDER` whose migration, that of the test platform, was changed so.
+fn pack(node: &Node, folder: &str, change: &str, metadata: &str, values: &str) {
     node.ok(&format!(
         "rm -rf /tmp/whole /tmp/kaapana-admin-chart; mkdir -p /tmp/whole /tmp/kaapana-admin-chart; \
          tar -xzf /srv/kaapana-admin-chart-0.6.0.tgz -C /tmp/whole; \
-         mkdir /tmp/kaapana-admin-chart/charts; mv /tmp/whole/kaapana-admin-chart/charts/migration-chart /tmp/kaapana-admin-chart/charts/; \
-         sed -i 's/^  migration: .*/  migration: {mode}\\n  migrationSeconds: 1800/' /tmp/kaapana-admin-chart/charts/migration-chart/values.yaml"
+         mkdir /tmp/kaapana-admin-chart/charts; mv /tmp/whole/kaapana-admin-chart/charts/migration-chart /tmp/kaapana-admin-chart/charts/; {change}"
     ));
-    let metadata = CHART.replace("VERSION", version);
-    let values = "migration-chart: {enabled: false}\n";
-    let files = [("Chart.yaml", metadata.as_str()), ("values.yaml", values), ("templates/all.yaml", PLATFORM)];
+    let files = [("Chart.yaml", metadata), ("values.yaml", values), ("templates/all.yaml", PLATFORM)];
     node.package_chart(folder, "kaapana-admin-chart", &files);
 }
+
+/// A word that the migration says, and the password of the registry: as if it had said that.
+const SECRET: &str = "migrating";
 
 /// Configures the platform of this folder.
 fn configure(node: &Node, folder: &str, version: &str, deployment: &str) {
     let text = config_of(deployment, "").replace("version = \"0.6.0\"", &format!("version = \"{version}\""));
+    let text = text.replace("[registry]\n", &format!("[registry]\nusername = \"reader\"\npassword = \"{SECRET}\"\n"));
     node.configure(&text.replace("/srv/kaapana-admin-chart-0.6.0", &format!("/srv/{folder}/kaapana-admin-chart-{version}")));
 }
 
@@ -89,6 +100,13 @@ fn data_of_an_older_release_is_migrated_when_a_person_says_so() {
     for mode in ["fail", "slow", "fresh", "succeed"] {
         chart(&node, mode, "0.6.0", mode);
     }
+    // One without a migration, and one whose migration runs nothing.
+    let without = CHART.split("dependencies:").next().unwrap().replace("VERSION", "0.6.0");
+    pack(&node, "without", "rm -rf /tmp/kaapana-admin-chart/charts", &without, "{}\n");
+    let templates = "/tmp/kaapana-admin-chart/charts/migration-chart/templates";
+    let empty =
+        format!("rm -rf {templates}/*; printf 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {{name: a}}\\n' >{templates}/a.yaml");
+    pack(&node, "jobless", &empty, &CHART.replace("VERSION", "0.6.0"), VALUES);
     configure(&node, "old", "0.5.3", "");
     node.wait_healthy(1);
     assert_eq!(node.ok("cat /data/fast/version").trim(), "0.5.3");
@@ -103,6 +121,7 @@ fn data_of_an_older_release_is_migrated_when_a_person_says_so() {
     nothing_older_is_deployed(&node);
     a_fresh_deployment_comes_first(&node);
     assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
+    data_that_nobody_deployed_onto(&node);
 }
 
 fn it_is_asked_for(node: &Node, uid: &str, pod: &str) {
@@ -115,14 +134,16 @@ fn it_is_asked_for(node: &Node, uid: &str, pod: &str) {
     let said = node.exits(1, "kaapanactl migrate");
     assert!(said.contains("of version 0.5.3, and 0.6.0 is configured") && said.contains("Is there a backup"), "{said}");
     node.exits(2, "kaapanactl migrate --restored --yes");
+    let said = on_a_terminal(node, "kaapanactl migrate", "n");
+    assert!(said.code == 1 && said.out.contains("Go on? [y/N]") && said.out.contains("nothing was done"), "{}", said.out);
     node.exits(1, "kaapanactl deploy --accept-fresh-deploy");
     assert_eq!(node.ok(uid), pod, "what runs is left alone");
     assert_eq!(migrations(node), [""; 0]);
 }
 
 fn a_failure_keeps_everything_down(node: &Node) {
-    let said = node.exits(1, "kaapanactl migrate --yes");
-    assert!(said.contains("MigrationFailed: Job migration/migration has failed"), "{said}");
+    let said = on_a_terminal(node, "kaapanactl migrate", "y");
+    assert!(said.code == 1 && said.out.contains("MigrationFailed: Job migration/migration has failed"), "{}", said.out);
     let published = node.wait("it needs an operator", MOMENT, |p| p.phase == Phase::NeedsOperator && p.job.is_none());
     let job = published.history.last().unwrap();
     assert_eq!((job.kind, job.result, job.put_back), (JobKind::Migrate, JobResult::Failed, None), "{}", job.error);
@@ -131,15 +152,15 @@ fn a_failure_keeps_everything_down(node: &Node) {
     assert_eq!(node.ok(&format!("stat -c %a {log}")).trim(), "600");
     let log = node.ok(&format!("cat {log}"));
     assert!(log.contains("migration from 0.5.3 to 0.6.0 (fail)") && log.contains("the data could not be migrated"), "{log}");
+    assert!(log.contains(" /fast\n") && !log.contains(SECRET), "{log}");
     assert_eq!(releases(node), "", "nothing is put back, and the migration's release is gone");
     assert_eq!(migrations(node), ["0.5.3 -> 0.6.0 (fail)"]);
 
     // Neither a restart nor the old version brings anything back onto half migrated data.
     node.ok("systemctl restart kaapana-agent");
     configure(node, "old", "0.5.3", "");
-    let check = |p: &kaapana_agent::agent::publish::Published| {
-        p.conditions.iter().any(|c| c.reason == "MigrationUnfinished") && p.generation == 3 && p.job.is_none()
-    };
+    let check =
+        |p: &Published| p.conditions.iter().any(|c| c.reason == "MigrationUnfinished") && p.generation == 3 && p.job.is_none();
     node.wait("it is remembered", MOMENT, check);
     assert!(node.exits(1, "kaapanactl deploy").contains("MigrationUnfinished"));
     assert_eq!(releases(node), "");
@@ -172,7 +193,7 @@ fn it_takes_its_time(node: &Node) {
     configure(node, "slow", "0.6.0", "migration_deadline = \"1h\"\n");
     node.wait("it is read", MOMENT, |p| p.generation == 6);
     node.ok("kaapanactl migrate --yes --no-wait");
-    let works = |p: &kaapana_agent::agent::publish::Published| {
+    let works = |p: &Published| {
         p.job.as_ref().is_some_and(|job| job.stage == "migrate" && job.step.starts_with("migrating the data from 0.5.3 to 0.6.0"))
     };
     node.wait("it is followed", MOMENT, works);
@@ -231,4 +252,31 @@ fn a_fresh_deployment_comes_first(node: &Node) {
     let lines = migrations(node);
     assert_eq!(lines[2..], ["0.5.3 -> 0.6.0 (fresh)", "0.5.3 -> 0.6.0 (succeed)"]);
     node.wait_check("disk.fast.version", Status::True);
+}
+
+/// Only the migration can find out of which version it is, when the chart brings one.
+fn data_that_nobody_deployed_onto(node: &Node) {
+    node.ok("kaapanactl undeploy --yes");
+    // As on a machine with the disks of another: an agent that knows nothing.
+    node.ok("systemctl stop kaapana-agent && rm -rf /var/lib/kaapana-agent/* /data/*/.kaapana* /data/*/*");
+    node.ok("mkdir /data/fast/postgres && systemctl start kaapana-agent");
+    let needed = |p: &Published| p.conditions.iter().any(|c| c.reason == "MigrationNeeded");
+    for (folder, words) in [
+        ("without", "MigrationMissing: the chart of 0.6.0 brings no migration-chart, so its data cannot be migrated to it"),
+        ("jobless", "MigrationMissing: the migration-chart of 0.6.0 runs no Job that could be followed"),
+    ] {
+        configure(node, folder, "0.6.0", "");
+        node.ok("kaapanactl reload");
+        node.wait("its migration is wanted", MOMENT, needed);
+        let said = node.exits(1, "kaapanactl migrate --yes");
+        assert!(said.contains(words), "{said}");
+        assert_eq!(migrations(node), [""; 0]);
+    }
+    configure(node, "succeed", "0.6.0", "");
+    node.ok("kaapanactl reload");
+    node.wait("its migration is wanted", MOMENT, needed);
+    let said = node.ok("kaapanactl migrate --yes 2>&1");
+    assert!(said.contains("the data was migrated from an unknown version to 0.6.0"), "{said}");
+    assert_eq!(migrations(node), ["0.0.0 -> 0.6.0 (succeed)"], "it was told to find out");
+    node.wait("healthy", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
 }
