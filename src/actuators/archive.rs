@@ -1,8 +1,9 @@
 //! An archive of images: is it whole, and which images are in it?
 //!
 //! As `docker save` and `ctr images export` write it (OCI image layout, and the `manifest.json`
-//! of Docker). Only heads are read, so that a hundred gigabytes take a moment; what is in the
-//! layers is checked by the container runtime, which knows them by their digests.
+//! of Docker). Only heads, manifests and configurations are read, so that a hundred gigabytes take
+//! a moment, and those are compared with their digests; what is in the layers is checked by the
+//! container runtime, which knows them by their digests, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -10,6 +11,9 @@ use std::path::Path;
 
 use oci_client::Reference;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::config::values::hex;
 
 /// The largest list of contents that is read, in bytes.
 const MAX_LIST: u64 = 16 * 1024 * 1024;
@@ -67,6 +71,9 @@ pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
         file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
         let mut bytes = Vec::new();
         (&file).take(size).read_to_end(&mut bytes).map_err(unreadable)?;
+        if digest_of(name).is_some_and(|digest| digest != hex(&Sha256::digest(&bytes))) {
+            return Err(format!("is damaged: {name} is not what its name says"));
+        }
         Ok(bytes)
     };
     let there = |name: &str| -> Result<(), String> {
@@ -79,6 +86,7 @@ pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
             serde_json::from_slice(&read("manifest.json")?).map_err(|error| parse("manifest.json", error))?;
         for image in list {
             std::iter::once(&image.config).chain(&image.layers).try_for_each(|name| there(name))?;
+            read(&image.config)?;
             images.extend(image.tags.unwrap_or_default().iter().map(|name| whole_name(name)));
         }
     } else if places.contains_key("index.json") {
@@ -96,6 +104,7 @@ pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
             if descriptor.media_type.contains("manifest") || descriptor.media_type.contains("index") {
                 let inner: Index = serde_json::from_slice(&read(&name)?).map_err(|error| parse(&name, error))?;
                 inner.config.iter().chain(&inner.layers).try_for_each(|part| there(&blob(&part.digest)?))?;
+                inner.config.iter().try_for_each(|config| read(&blob(&config.digest)?).map(drop))?;
                 open.extend(inner.manifests);
             }
         }
@@ -129,6 +138,13 @@ fn places(file: &mut std::fs::File, length: u64) -> Result<BTreeMap<String, (u64
         return Err(format!("is cut off: it has {length} bytes and no end"));
     }
     Ok(places)
+}
+
+/// The digest that a file of an archive is named after: `blobs/sha256/HASH` (OCI image layout
+/// specification, "Blobs"), or `HASH.json`, the configuration of an image (`docker save`).
+fn digest_of(name: &str) -> Option<&str> {
+    let hash = name.strip_prefix("blobs/sha256/").or_else(|| name.strip_suffix(".json"))?;
+    (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(hash)
 }
 
 fn blob(digest: &str) -> Result<String, String> {
@@ -193,6 +209,28 @@ mod tests {
         assert!(look(b"no archive at all").is_err());
         assert!(look(&archive(&[("x/Chart.yaml", "name: x")])).unwrap_err().contains("no archive of images"));
         assert!(images(Path::new("/nonexistent.tar")).unwrap_err().contains("No such file"));
+    }
+
+    #[test]
+    fn what_is_not_what_its_digest_says_is_damaged() {
+        let hash = |text: &str| hex(&Sha256::digest(text));
+        let (config, other) = (r#"{"os":"linux"}"#, r#"{"os":"linuX"}"#);
+        let docker = format!(r#"[{{"Config":"{}.json","RepoTags":["r.org/k/a:1"],"Layers":[]}}]"#, hash(config));
+        let name = format!("{}.json", hash(config));
+        let of = |config| look(&archive(&[("manifest.json", &docker), (&name, config)]));
+        assert_eq!(of(config).unwrap(), ["r.org/k/a:1"]);
+        assert_eq!(of(other).unwrap_err(), format!("is damaged: {name} is not what its name says"));
+
+        let manifest = format!(r#"{{"config":{{"digest":"sha256:{}"}}}}"#, hash(config));
+        let index = format!(
+            r#"{{"manifests":[{{"digest":"sha256:{}","mediaType":"manifest","annotations":{{"io.containerd.image.name":"r.org/k/b:1"}}}}]}}"#,
+            hash(&manifest)
+        );
+        let [at, below] = [&manifest[..], config].map(|text| format!("blobs/sha256/{}", hash(text)));
+        let of = |manifest: &str, config| look(&archive(&[("index.json", &index), (&at, manifest), (&below, config)]));
+        assert_eq!(of(&manifest, config).unwrap(), ["r.org/k/b:1"]);
+        assert!(of(&manifest, other).unwrap_err().contains(&below));
+        assert!(of(&manifest.replace("config", "Config"), config).unwrap_err().contains(&at));
     }
 
     proptest::proptest! {

@@ -79,9 +79,16 @@ fn images_are_in_hand_before_anything_is_taken_down() {
     assert_eq!(node.ok(pods), before, "no pod was touched");
     assert_eq!(node.ok("journalctl --no-pager -o json | grep -cE '(Wrong|Registry).Password1' || true").trim(), "0");
 
-    // The right one: everything is pulled while the old platform runs.
+    // The right one: everything is pulled while the old platform runs, also when the agent is
+    // killed while the registry takes its time.
     node.close_gate("uninstall");
+    node.ok("systemctl kill --signal=STOP registry");
     node.configure(&from_registry("Registry.Password1"));
+    let pulls = |p: &Published| p.job.as_ref().is_some_and(|job| job.step.starts_with("pulling "));
+    node.wait("an image is pulled", MOMENT, pulls);
+    node.ok("systemctl kill --signal=KILL --kill-whom=main kaapana-agent");
+    node.wait("it is pulled again", MOMENT, pulls);
+    node.ok("systemctl kill --signal=CONT registry");
     node.wait_at_gate("uninstall");
     assert_eq!(node.ok(ABSENT), "", "they were pulled");
     assert_eq!(node.helm_calls("uninstall"), uninstalls + 1);
@@ -103,6 +110,12 @@ const COUNT: &str = "/snap/bin/microk8s.ctr images ls -q | grep -c ^registry.exa
 fn offline_the_images_come_from_an_archive() {
     let node = Node::new();
     let name = node.images_archive();
+    // One byte in the middle is another one.
+    node.ok(&format!(
+        "mkdir /srv/damaged && cp /srv/{name} /srv/damaged/ && at=$(($(stat -c %s /srv/{name}) / 2)) && \
+         byte=$(od -An -tu1 -j $at -N 1 /srv/{name}) && \
+         printf \\\\$(printf %03o $(((byte + 1) % 256))) | dd of=/srv/damaged/{name} bs=1 seek=$at conv=notrunc status=none"
+    ));
     node.ok(&format!("mkdir /srv/cut /srv/other /srv/few && head -c 3000000 /srv/{name} >/srv/cut/{name} && tar cf /srv/other/{name} /etc/hostname"));
     node.ok(&format!(
         "cd /srv && /snap/bin/microk8s.ctr images export few/{name} $(/snap/bin/microk8s.ctr images ls -q | grep kaapana/minio:)"
@@ -115,11 +128,13 @@ fn offline_the_images_come_from_an_archive() {
     for (folder, reason, words) in [
         ("cut", "ImagesArchiveInvalid", "is cut off"),
         ("other", "ImagesArchiveInvalid", "is no archive of images"),
+        ("damaged", "ImagesNotImported", "digest"),
         ("few", "ImagesMissing", "and not these, which are not on this machine either: registry.example.org/kaapana/"),
     ] {
         node.configure(&config_of(&format!("images_tar = \"/srv/{folder}/{name}\"\n"), ""));
         let published = node.wait(words, MOMENT, |p| {
-            p.job.is_none() && p.history.last().is_some_and(|job| job.error.starts_with(&format!("{reason}: /srv/{folder}/")))
+            let of = |error: &str| error.starts_with(&format!("{reason}: ")) && error.contains(&format!("/srv/{folder}/"));
+            p.job.is_none() && p.history.last().is_some_and(|job| of(&job.error))
         });
         let error = &published.history.last().unwrap().error;
         assert!(error.contains(words), "{error}");
@@ -146,10 +161,16 @@ fn offline_the_images_come_from_an_archive() {
     assert!(address > 0 && asked() > address, "{address}, {}", asked());
 }
 
-/// `ctr` waits at a gate before it imports.
-const CTR: &str = "ctr=/snap/microk8s/current/bin/ctr; [ -e $ctr ] || ctr=/usr/bin/ctr; mv $ctr $ctr.real
-    printf '#!/bin/sh\nif [ -p /run/helm-gate-ctr ]; then echo waits >/run/helm-waits-ctr; read -r word </run/helm-gate-ctr; fi\nexec %s.real \"$@\"\n' $ctr >$ctr
-    chmod 0755 $ctr";
+/// `ctr` waits at a gate before it imports, with the first MiBs of the archive in its hands.
+const CTR: &str = r#"ctr=/snap/microk8s/current/bin/ctr; [ -e $ctr ] || ctr=/usr/bin/ctr; mv $ctr $ctr.real
+cat >$ctr <<END
+#!/bin/sh
+[ -p /run/helm-gate-ctr ] || exec $ctr.real "\$@"
+head -c 2097152 >/run/ctr-begin
+echo waits >/run/helm-waits-ctr; read -r word </run/helm-gate-ctr
+cat /run/ctr-begin - | $ctr.real "\$@"
+END
+chmod 0755 $ctr"#;
 
 fn an_archive_is_imported_by_a_job_of_its_own(node: &Node, name: &str) {
     node.ok(CTR);
@@ -194,6 +215,13 @@ fn an_archive_is_imported_by_a_job_of_its_own(node: &Node, name: &str) {
     let published = node.wait("it is counted", MOMENT, |p| counts(p).get("MiB").is_some_and(|count| count.total > 0));
     let images = counts(&published)["images"];
     assert!(images.done == 0 && images.total > 20, "{images:?}");
+    // On its way: what the runtime took of the archive, and what it has by now.
+    node.ok(&format!(
+        "ctr=/snap/microk8s/current/bin/ctr; [ -e $ctr ] || ctr=/usr/bin/ctr; $ctr.real -n k8s.io images import /srv/few/{name}"
+    ));
+    let published = node.wait("it goes on", MOMENT, |p| counts(p).get("images").is_some_and(|count| count.done == 1));
+    let read = counts(&published)["MiB"];
+    assert!(read.done >= 2 && read.done < read.total, "{read:?}");
     node.open_gate("ctr");
     let published = node.wait("it is imported", DEPLOYMENT, |p| p.job.is_none() && p.history.len() == jobs + 5);
     let job = published.history.last().unwrap();
