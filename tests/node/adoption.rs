@@ -9,14 +9,15 @@ use kaapana_agent::config::{Fragments, validate, values};
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
-use super::harness::{DEPLOYMENT, MOMENT, Node};
+use super::harness::{DEPLOYMENT, MOMENT, Node, on_a_terminal};
 
 /// The platform of a site whose script had a password that would be refused for a new one.
 fn config(more: &str) -> String {
-    super::harness::config(&format!("[credentials.grafana]\npassword = \"{NOT_SAFE}\"\n{more}"))
+    super::harness::config(&format!("[credentials.grafana]\nusername = \"{NAME}\"\npassword = \"{NOT_SAFE}\"\n{more}"))
 }
 
-/// Begins with a digit.
+/// Both begin with a digit.
+const NAME: &str = "1admin";
 const NOT_SAFE: &str = "2026Planted1";
 
 /// The values as the deploy script gives them, of another machine: 70 % of the memory are cut
@@ -37,6 +38,7 @@ fn values_of_the_script() -> String {
     };
     let mut values = values::values(&settings, &machine).unwrap().nested();
     let global = values["global"].as_object_mut().unwrap();
+    global.insert("credentials_grafana_username".into(), NAME.into());
     global.insert("credentials_grafana_password".into(), NOT_SAFE.into());
     // 3000 MiB by 30, 50 and 20.
     for (name, limit, request) in [("pacs", "900", "300"), ("airflow", "1500", "500"), ("opensearch", "600", "200")] {
@@ -86,7 +88,9 @@ fn the_same_is_taken_over_by_itself(node: &Node) {
     // A password that is deployed already is only warned of; one that is not is refused.
     let valid = published.conditions.iter().find(|c| c.id == "config.valid").unwrap();
     assert_eq!((valid.status, valid.reason.as_str()), (Status::True, "Warnings"), "{}", valid.message);
-    assert!(valid.message.contains("credentials.grafana.password: does not start with a letter"), "{}", valid.message);
+    for key in ["username", "password"] {
+        assert!(valid.message.contains(&format!("credentials.grafana.{key}: does not start with a letter")), "{}", valid.message);
+    }
     let generation = published.generation;
     node.configure(&config("").replace(NOT_SAFE, "1999Planted1"));
     let published = node.wait("refused", MOMENT, |p| !p.config_error.is_empty());
@@ -125,9 +129,12 @@ fn another_one_when_a_person_says_so(node: &Node) {
     assert!(refusal.contains("AdoptionNeeded: "), "{refusal}");
     let refusal = node.exits(1, "kaapanactl adopt");
     assert!(refusal.contains("There is no terminal to ask on; --yes goes on without asking."), "{refusal}");
-    let said = node.run("kaapanactl adopt --yes");
-    assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.err.contains("the release default/kaapana-admin-chart is taken over; "), "{}", said.err);
+    let said = on_a_terminal(node, "kaapanactl adopt", "n");
+    assert!(said.code == 1 && said.out.contains("global.smtp_host") && said.out.contains("nothing was done"), "{}", said.out);
+    node.wait_hold("AdoptionNeeded");
+    let said = on_a_terminal(node, "kaapanactl adopt", "y");
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(said.out.contains("the release default/kaapana-admin-chart is taken over; "), "{}", said.out);
     let recorded = |id: &str| {
         let is = |p: &Published| {
             p.conditions.iter().any(|c| c.id == id && c.status == Status::True && c.message.contains("is the recorded disk"))

@@ -72,8 +72,10 @@ fn what_is_around_the_releases_is_arranged() {
     // An address needs no name; the agent's restart no new secret.
     node.ok("systemctl restart kaapana-agent");
     let text = node.ok(COREFILE);
+    node.ok("kaapanactl undeploy");
     node.configure(&config(""));
+    node.ok("kaapanactl reload && kaapanactl deploy");
     node.wait_healthy(4);
     assert_eq!((node.ok(COREFILE), node.ok(PODS)), (text, restarted_again), "skipped for an address");
-    assert_eq!(secret().trim(), made, "kept and reused");
+    assert_eq!(secret().trim(), made, "kept and reused, also over an undeploy");
 }
