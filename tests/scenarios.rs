@@ -421,6 +421,7 @@ impl Story {
             health: Health::healthy(),
             deleting: matches!(words[3], "deleting" | "held").then(|| self.now + SignedDuration::from_secs(30)),
             finalizers: if words[3] == "held" { vec!["example.org/hold".into()] } else { vec![] },
+            claims: Vec::new(),
         };
         self.view.pods.insert((namespace.into(), name.into()), Arc::new(pod));
         self.see();

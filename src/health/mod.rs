@@ -1,9 +1,12 @@
 //! Health by the rules of each kind (those of Argo CD, with gaps closed), pure.
 //!
+//! * [`image`]: why an image cannot be pulled; [`waits`]: why a pod does not come about;
 //! * [`workloads`]: one object → [`Health`];
 //! * [`platform`]: everything that is ours → done of how many, and what is wrong.
 
+pub mod image;
 pub mod platform;
+pub mod waits;
 pub mod workloads;
 
 use serde::{Deserialize, Serialize};

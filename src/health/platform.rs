@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Level;
+use super::{Level, waits};
 use crate::config::Settings;
 use crate::state::{ClusterView, ObjectId, Pod, Release};
 
@@ -292,6 +292,8 @@ fn assess_workload(health: &mut PlatformHealth, cluster: &ClusterView, id: &Obje
         health.failed_jobs.push(id.clone());
     }
     if level > Level::Suspended {
+        let why = waits::why(cluster, id);
+        let message = if why.is_empty() { message } else { format!("{message}; {why}") };
         health.find(Finding { level, object: id.to_string(), reason, message }, essential);
     }
 }
@@ -352,6 +354,7 @@ mod tests {
                 health,
                 deleting: None,
                 finalizers: Vec::new(),
+                claims: Vec::new(),
             })
         };
         let mut cluster = ClusterView::default();

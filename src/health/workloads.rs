@@ -5,7 +5,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Health, Level};
+use super::{Health, Level, image};
 
 fn progressing(reason: &str, message: impl Into<String>) -> Health {
     Health::new(Level::Progressing, reason, message)
@@ -208,7 +208,7 @@ fn waiting_in_error(container: &ContainerStatus) -> Option<Health> {
         (None, _) => String::new(),
     };
     let message = if reason.contains("Image") {
-        format!("image {} cannot be pulled: {detail}", container.image)
+        image::not_pulled(&container.image, &detail)
     } else {
         format!("container {}: {detail}", container.name)
     };

@@ -47,6 +47,8 @@ pub struct ClusterView {
     pub workloads: BTreeMap<ObjectId, Arc<Workload>>,
     /// Pods by namespace and name.
     pub pods: BTreeMap<(String, String), Arc<Pod>>,
+    /// The newest of the events that say why something does not come about, by what they are about.
+    pub troubles: BTreeMap<ObjectId, Arc<Trouble>>,
     /// Volumes by name.
     pub volumes: BTreeMap<String, Arc<Volume>>,
     /// The cluster's DNS, when MicroK8s' add-on is there.
@@ -158,6 +160,23 @@ pub struct Pod {
     pub deleting: Option<Timestamp>,
     /// What must be done before it is gone.
     pub finalizers: Vec<String>,
+    /// The claims it mounts, in its namespace.
+    pub claims: Vec<String>,
+}
+
+/// An event of the cluster that says why an object does not come about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What it is about.
+    pub about: ObjectId,
+    /// The unique id of that; empty when the event does not say.
+    pub uid: String,
+    /// Its reason, such as `FailedMount`.
+    pub reason: String,
+    /// What it says.
+    pub message: String,
+    /// When it was seen last.
+    pub at: Timestamp,
 }
 
 /// A volume with a path on this node.

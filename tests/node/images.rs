@@ -217,7 +217,7 @@ fn an_archive_is_imported_by_a_job_of_its_own(node: &Node, name: &str) {
     assert!(images.done == 0 && images.total > 20, "{images:?}");
     // On its way: what the runtime took of the archive, and what it has by now.
     node.ok(&format!(
-        "ctr=/snap/microk8s/current/bin/ctr; [ -e $ctr ] || ctr=/usr/bin/ctr; $ctr.real -n k8s.io images import /srv/few/{name}"
+        "ctr=/snap/microk8s/current/bin/ctr; [ -e $ctr ] || ctr=/usr/bin/ctr; $ctr.real --address /var/snap/microk8s/common/run/containerd.sock -n k8s.io images import /srv/few/{name}"
     ));
     let published = node.wait("it goes on", MOMENT, |p| counts(p).get("images").is_some_and(|count| count.done == 1));
     let read = counts(&published)["MiB"];
