@@ -97,6 +97,7 @@ async fn look(paths: &Arc<Paths>, settings: Option<Settings>, clock: fn() -> jif
     tasks.spawn(sensors::disk::run(Arc::clone(paths), in_force.clone(), touched, send.clone()));
     tasks.spawn(sensors::tools::run(Arc::clone(paths), in_force, send.clone()));
     tasks.spawn(sensors::kernel::run(Arc::clone(paths), send.clone()));
+    tasks.spawn(sensors::runtime::run(Arc::clone(paths), send.clone()));
     tasks.spawn(sensors::arguments::run(Arc::clone(paths), send.clone()));
     tasks.spawn(sensors::certificates::run(Arc::clone(paths), send.clone()));
     tasks.spawn(sensors::gpu::run(Arc::clone(paths), send.clone()));
@@ -124,6 +125,7 @@ fn is_pending(snapshot: &Snapshot, configured: bool) -> bool {
         || of(&snapshot.api)
         || of(&snapshot.tools)
         || of(&snapshot.limits)
+        || of(&snapshot.runtime)
         || of(&snapshot.arguments)
         || of(&snapshot.certificates)
         || of(&snapshot.gpu)

@@ -1,8 +1,8 @@
 //! The container runtime, over the Container Runtime Interface (CRI).
 //!
-//! Only what a deployment needs is spoken: is an image there, and pull it. The
-//! messages are those of `runtime.v1.ImageService` (Kubernetes' `cri-api`, served by
-//! containerd since 1.6). Names are resolved by the runtime itself, so that
+//! Only what is needed is spoken: is it ready, is an image there, and pull it. The
+//! messages are those of `runtime.v1.RuntimeService` and `runtime.v1.ImageService` (Kubernetes'
+//! `cri-api`, served by containerd since 1.6). Names are resolved by the runtime itself, so that
 //! `nginx` and `docker.io/library/nginx:latest` are the same here and in the kubelet.
 
 use std::path::Path;
@@ -70,6 +70,19 @@ impl Runtime {
             .await
             .map_err(|source| RuntimeError::Unreachable { socket: socket.display().to_string(), source })?;
         Ok(Self { channel })
+    }
+
+    /// What it says of itself and of its network: condition, reason and message of each that
+    /// does not hold. Nothing: it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not say within `limit`.
+    pub async fn unready(&self, limit: Duration) -> Result<Vec<[String; 3]>, RuntimeError> {
+        let request = StatusRequest { verbose: false };
+        let answer: StatusResponse = self.ask("/runtime.v1.RuntimeService/Status", request, limit).await?;
+        let conditions = answer.status.unwrap_or_default().conditions.into_iter();
+        Ok(conditions.filter(|one| !one.status).map(|one| [one.kind, one.reason, one.message]).collect())
     }
 
     /// Is this image there?
@@ -169,4 +182,34 @@ struct PullImageRequest {
 struct PullImageResponse {
     #[prost(string, tag = "1")]
     image_ref: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct StatusRequest {
+    #[prost(bool, tag = "1")]
+    verbose: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct StatusResponse {
+    #[prost(message, optional, tag = "1")]
+    status: Option<RuntimeStatus>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct RuntimeStatus {
+    #[prost(message, repeated, tag = "1")]
+    conditions: Vec<RuntimeCondition>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct RuntimeCondition {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(bool, tag = "2")]
+    status: bool,
+    #[prost(string, tag = "3")]
+    reason: String,
+    #[prost(string, tag = "4")]
+    message: String,
 }

@@ -21,8 +21,9 @@ use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::sensors::arguments;
 use kaapana_agent::state::{
     ApiState, Certificate, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Gpu, GpuHost, Limits,
-    Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting, Release, Snap,
-    Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider, System, Tools, UnitState, Volume, Workload,
+    Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting, Release,
+    RuntimeState, Snap, Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider, System, Tools, UnitState, Volume,
+    Workload,
 };
 
 struct Story {
@@ -122,6 +123,7 @@ impl Story {
             processors: 8,
             load5_centi: 50,
         });
+        self.snapshot.runtime = Observed::Fresh(RuntimeState::Ready);
         self.snapshot.limits = Observed::Fresh(Limits { max_map_count: Some(262_144), inotify_instances: Some(10_000) });
         self.snapshot.arguments = Observed::Fresh(arguments::parse(
             "--service-node-port-range=80-32000\n--advertise-address=10.0.0.2\n--authorization-mode=RBAC,Node",
@@ -523,6 +525,14 @@ impl Story {
             }
             "arguments" => self.snapshot.arguments = Observed::Fresh(arguments::parse(&rest(1).replace(' ', "\n"))),
             "certificate" => self.certificate(words[1], words[2]),
+            "runtime" => {
+                let message = words[2..].join(" ");
+                self.snapshot.runtime = Observed::Fresh(match words[1] {
+                    "ready" => RuntimeState::Ready,
+                    "unready" => RuntimeState::NotReady { message },
+                    _ => RuntimeState::NotAnswering { message },
+                });
+            }
             "limits" => {
                 let number = |word: &str| word.parse().ok();
                 self.snapshot.limits =

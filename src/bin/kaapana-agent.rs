@@ -173,6 +173,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     tokio::spawn(sensors::disk::run(Arc::clone(&paths), settings_in_force.clone(), touched_disks, observations.clone()));
     tokio::spawn(sensors::import::run(Arc::clone(&paths), wanted_import, observations.clone()));
     tokio::spawn(sensors::kernel::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::runtime::run(Arc::clone(&paths), observations.clone()));
     tokio::spawn(sensors::arguments::run(Arc::clone(&paths), observations.clone()));
     tokio::spawn(sensors::certificates::run(Arc::clone(&paths), observations.clone()));
     tokio::spawn(sensors::tools::run(Arc::clone(&paths), settings_in_force, observations.clone()));

@@ -9,6 +9,7 @@
 //! * [`cluster`]: releases, workloads, pods, volumes, nodes, by watches;
 //! * [`release`]: Helm's release secrets, decoded;
 //! * [`disk`]: mounts, by events of the kernel, and free space;
+//! * [`runtime`]: the container runtime, at its socket;
 //! * [`page`]: the platform's web page; [`workers`]: helm processes;
 //! * [`gpu`]: NVML, and what the machine says of its GPUs without it; [`snap`]: snapd; [`system`]: memory and processors; [`kernel`]: its limits;
 //! * [`arguments`]: what MicroK8s' API server is told; [`certificates`]: MicroK8s' certificates;
@@ -27,6 +28,7 @@ pub mod kernel;
 pub mod page;
 pub mod patience;
 pub mod release;
+pub mod runtime;
 pub mod snap;
 pub mod storage;
 pub mod system;
@@ -41,8 +43,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Settings;
 use crate::state::{
-    ApiArguments, ApiState, Certificate, Chart, ClusterView, Disks, Gpu, GpuHost, ImportProgress, Limits, Observed, Page, Snap,
-    Snapshot, StepUnit, System, Tools, UnitState,
+    ApiArguments, ApiState, Certificate, Chart, ClusterView, Disks, Gpu, GpuHost, ImportProgress, Limits, Observed, Page,
+    RuntimeState, Snap, Snapshot, StepUnit, System, Tools, UnitState,
 };
 
 /// A new value of one sensor.
@@ -75,6 +77,8 @@ pub enum Observation {
     System(Observed<System>),
     /// Limits of the kernel.
     Limits(Observed<Limits>),
+    /// The container runtime.
+    Runtime(Observed<RuntimeState>),
     /// What MicroK8s' API server is told to do.
     Arguments(Observed<ApiArguments>),
     /// MicroK8s' certificates.
@@ -119,6 +123,7 @@ impl Observation {
             Self::Snap(new) => put(&mut snapshot.snap, new),
             Self::System(new) => put(&mut snapshot.system, new),
             Self::Limits(new) => put(&mut snapshot.limits, new),
+            Self::Runtime(new) => put(&mut snapshot.runtime, new),
             Self::Arguments(new) => put(&mut snapshot.arguments, new),
             Self::Certificates(new) => put(&mut snapshot.certificates, new),
             Self::Tools(new) => put(&mut snapshot.tools, new),

@@ -32,3 +32,20 @@ pub struct Certificate {
     /// When it ends; or why that is not known.
     pub expires: Result<Timestamp, String>,
 }
+
+/// The container runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuntimeState {
+    /// It answers, and says that it and its network are ready.
+    Ready,
+    /// It answers, and says what is not ready.
+    NotReady {
+        /// Each condition that does not hold, with reason and message.
+        message: String,
+    },
+    /// It does not answer at its socket.
+    NotAnswering {
+        /// Why.
+        message: String,
+    },
+}

@@ -113,6 +113,8 @@ pub struct Snapshot {
     pub system: Observed<System>,
     /// Limits of the kernel.
     pub limits: Observed<Limits>,
+    /// The container runtime.
+    pub runtime: Observed<RuntimeState>,
     /// What MicroK8s' API server is told to do.
     pub arguments: Observed<ApiArguments>,
     /// MicroK8s' certificates.

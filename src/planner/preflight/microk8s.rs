@@ -4,7 +4,7 @@ use super::List;
 use crate::config::Settings;
 use crate::planner::Inputs;
 use crate::planner::step::count;
-use crate::state::{Severity, Status, Tools, UnitState};
+use crate::state::{RuntimeState, Severity, Status, Tools, UnitState};
 
 /// MicroK8s' units. Without one of the first two nothing runs; the others are switched
 /// off on some sites for good reasons (another datastore, a stable address).
@@ -24,6 +24,24 @@ const ESSENTIAL: usize = 2;
 /// Whoever looks may not see it, which says nothing of the thing itself. The agent sees all.
 fn denied(message: &str) -> bool {
     message.contains("Permission denied")
+}
+
+pub(super) fn runtime(inputs: &Inputs<'_>, list: &mut List) {
+    let (id, severity) = ("microk8s.runtime", Severity::Critical);
+    let observed = &inputs.snapshot.runtime;
+    match observed.fresh() {
+        None => list.unknown(id, severity, observed),
+        Some(RuntimeState::Ready) => list.good(id, severity, "the container runtime and its network are ready"),
+        Some(RuntimeState::NotReady { message }) => {
+            let advice = "journalctl -u snap.microk8s.daemon-containerd; microk8s kubectl get pods -n kube-system";
+            list.add(id, severity, Status::False, "NotReady", message, advice);
+        }
+        Some(RuntimeState::NotAnswering { message }) => {
+            let advice = "systemctl status snap.microk8s.daemon-containerd; systemctl restart snap.microk8s.daemon-containerd \
+                          (containers go on running)";
+            list.add(id, severity, Status::False, "NotAnswering", message, advice);
+        }
+    }
 }
 
 pub(super) fn tools(inputs: &Inputs<'_>, list: &mut List) {

@@ -57,6 +57,7 @@ pub const CHECKS: &[&str] = &[
     "microk8s.rbac",
     "microk8s.refresh",
     "microk8s.restarts",
+    "microk8s.runtime",
     "microk8s.services",
     "platform.certificate",
     "platform.deployment",
@@ -130,6 +131,7 @@ pub fn conditions(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Vec<C
     microk8s::tools(inputs, &mut list);
     microk8s::services(inputs, &mut list);
     microk8s::restarts(inputs, &mut list);
+    microk8s::runtime(inputs, &mut list);
     microk8s::api(inputs, &mut list);
     microk8s::node(inputs, &mut list);
     microk8s::pressure(inputs, &mut list);
