@@ -31,6 +31,8 @@ pub mod id {
     pub const JOB_ACCEPTED: &str = "059c4cf631fd4af2b842e5f7c3a14360";
     /// What somebody else deployed was taken over.
     pub const ADOPTED: &str = "c3fa6a0d9a4b4a0d8e3b5f0e6a7c1d92";
+    /// The cluster gave a warning about something of the platform.
+    pub const CLUSTER_WARNING: &str = "9f3c1a64b8d24e0f8a7d5b2e61c0d943";
     /// A migration that was begun is forgotten, because the data was restored.
     pub const MIGRATION_FORGOTTEN: &str = "5d1e0d7e6a0f4c0c9a52f1c1f0b7d3e8";
     /// A step of a job was started.

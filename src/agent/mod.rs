@@ -19,6 +19,7 @@ mod preparing;
 pub mod publish;
 pub mod requests;
 mod units;
+mod warnings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,6 +116,8 @@ pub struct Agent {
     ledger_retry: Option<Timestamp>,
     /// What was told of checks lately.
     damper: damper::Damper,
+    /// Which of the cluster's warnings were told lately.
+    told: warnings::Told,
     plan: Plan,
 }
 
@@ -146,6 +149,7 @@ impl Agent {
             inhibitor: None,
             ledger_retry: None,
             damper: damper::Damper::default(),
+            told: warnings::Told::default(),
         };
         agent.point_sensors();
         agent.watch_step();
@@ -217,6 +221,9 @@ impl Agent {
     fn observe(&mut self, observation: Observation) -> Result<bool, String> {
         if let Observation::BusLost(reason) = observation {
             return Err(reason);
+        }
+        if let Observation::Warnings(warnings) = &observation {
+            self.tell_warnings(warnings);
         }
         // A look from before an action of our own says what was there before it.
         if let Observation::Disks { after, .. } = observation

@@ -44,7 +44,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Settings;
 use crate::state::{
     ApiArguments, ApiState, Certificate, Chart, ClusterView, Disks, Gpu, GpuHost, ImportProgress, Limits, Observed, Page,
-    RuntimeState, Snap, Snapshot, StepUnit, System, Tools, UnitState,
+    RuntimeState, Snap, Snapshot, StepUnit, System, Tools, Trouble, UnitState,
 };
 
 /// A new value of one sensor.
@@ -95,6 +95,8 @@ pub enum Observation {
     Import(Observed<ImportProgress>),
     /// Helm processes.
     Helms(Observed<Vec<u32>>),
+    /// Warnings that the cluster gave just now. They are told, and kept nowhere.
+    Warnings(Vec<Arc<Trouble>>),
     /// The system bus went away: the agent cannot go on without it.
     BusLost(String),
 }
@@ -132,7 +134,7 @@ impl Observation {
             Self::Page(new) => put(&mut snapshot.page, new),
             Self::Import(new) => put(&mut snapshot.import, new),
             Self::Helms(new) => put(&mut snapshot.helms, new),
-            Self::BusLost(_) => false,
+            Self::Warnings(_) | Self::BusLost(_) => false,
         }
     }
 }

@@ -89,7 +89,7 @@ async fn watch_all(client: Client, observations: &Observations) -> Option<String
     tasks.spawn(watch_as("registry hosting", client.clone(), hosting, deltas.clone(), reduce::registry_hosting));
     // What goes well is told by the thousand.
     let warnings = watcher::Config::default().fields("type=Warning").page_size(100);
-    tasks.spawn(watch::<core::Event>(client.clone(), warnings, deltas.clone(), reduce::event));
+    tasks.spawn(watch_events(client.clone(), warnings, deltas.clone()));
     tasks.spawn(watch::<core::Node>(client, all(), deltas, reduce::node));
     let mut store = Store::default();
     loop {
@@ -102,6 +102,10 @@ async fn watch_all(client: Client, observations: &Observations) -> Option<String
             if let Some(reason) = store.apply(delta) {
                 return Some(reason);
             }
+        }
+        let told = std::mem::take(&mut store.told);
+        if !told.is_empty() && observations.send(Observation::Warnings(told)).await.is_err() {
+            return None;
         }
         if store.listed.len() == WATCHES
             && let Some(view) = store.changed_view()
@@ -147,6 +151,40 @@ async fn watch_as<K>(
         let broken = matches!(delta, Delta::Broken(_));
         if deltas.send(delta).await.is_err() || broken {
             return;
+        }
+    }
+}
+
+/// The cluster's warnings. Those that are given while it is watched are told besides.
+async fn watch_events(client: Client, config: watcher::Config, deltas: mpsc::Sender<Delta>) {
+    const KIND: &str = "events";
+    let mut events = std::pin::pin!(watcher(Api::<core::Event>::all(client), config));
+    while let Some(event) = events.next().await {
+        let put = |object: &core::Event| {
+            let trouble = reduce::event(object)?;
+            let key = (object.metadata.namespace.clone().unwrap_or_default(), object.metadata.name.clone().unwrap_or_default());
+            let kept = reduce::is_telling(&trouble).then(|| Delta::Put(KIND, Reduced::Event(key, Arc::clone(&trouble))));
+            Some((kept, trouble))
+        };
+        let all = match event {
+            Ok(Event::Init) => vec![Delta::Begin(KIND)],
+            Ok(Event::InitDone) => vec![Delta::Listed(KIND)],
+            Ok(Event::InitApply(object)) => put(&object).and_then(|(kept, _)| kept).into_iter().collect(),
+            Ok(Event::Apply(object)) => {
+                put(&object).map(|(kept, trouble)| kept.into_iter().chain([Delta::Told(trouble)]).collect()).unwrap_or_default()
+            }
+            Ok(Event::Delete(object)) => {
+                let name = object.metadata.name.unwrap_or_default();
+                vec![Delta::Gone(KIND, (object.metadata.namespace.unwrap_or_default(), name))]
+            }
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => Vec::new(),
+            Err(error) => vec![Delta::Broken(format!("the cluster cannot be watched: {}", chain(&error)))],
+        };
+        for delta in all {
+            let broken = matches!(delta, Delta::Broken(_));
+            if deltas.send(delta).await.is_err() || broken {
+                return;
+            }
         }
     }
 }

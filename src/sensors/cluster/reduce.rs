@@ -72,18 +72,24 @@ fn claims(pod: &core::Pod) -> Vec<String> {
 /// tell better, or nothing that lasts.
 const TELLING: &[&str] = &["FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreate", "FailedCreatePodSandBox"];
 
-pub(super) fn event(event: &core::Event) -> Option<Reduced> {
-    let reason = event.reason.clone().filter(|reason| TELLING.contains(&reason.as_str()))?;
+/// Is it an event that says why an object does not come about?
+pub(super) fn is_telling(trouble: &Trouble) -> bool {
+    TELLING.contains(&trouble.reason.as_str())
+}
+
+/// An event.
+pub(super) fn event(event: &core::Event) -> Option<Arc<Trouble>> {
     let of = &event.involved_object;
     let about = ObjectId::new(of.kind.as_deref()?, of.namespace.as_deref().unwrap_or_default(), of.name.as_deref()?);
     let times = [event.last_timestamp.as_ref().map(|time| time.0), event.event_time.as_ref().map(|time| time.0)];
     let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
-    let at = times.into_iter().flatten().chain(series).max().unwrap_or_default();
-    let message = event.message.clone().unwrap_or_default();
-    Some(Reduced::Event(
-        key(&event.metadata),
-        Arc::new(Trouble { about, uid: of.uid.clone().unwrap_or_default(), reason, message, at }),
-    ))
+    Some(Arc::new(Trouble {
+        about,
+        uid: of.uid.clone().unwrap_or_default(),
+        reason: event.reason.clone()?,
+        message: event.message.clone().unwrap_or_default(),
+        at: times.into_iter().flatten().chain(series).max().unwrap_or_default(),
+    }))
 }
 
 pub(super) fn volume(volume: &core::PersistentVolume) -> Option<Reduced> {

@@ -14,6 +14,8 @@ pub(super) enum Delta {
     Put(&'static str, Reduced),
     /// An object is gone.
     Gone(&'static str, Key),
+    /// A warning was given just now.
+    Told(Arc<Trouble>),
     /// The list is complete.
     Listed(&'static str),
     /// The watch broke.
@@ -56,6 +58,8 @@ pub(super) struct Store {
     listing: BTreeMap<&'static str, BTreeMap<Key, Reduced>>,
     pub(super) listed: BTreeSet<&'static str>,
     published: Option<ClusterView>,
+    /// Warnings that were given since they were taken last.
+    pub(super) told: Vec<Arc<Trouble>>,
 }
 
 impl Store {
@@ -86,6 +90,7 @@ impl Store {
                 self.objects.insert(kind, self.listing.remove(kind).unwrap_or_default());
                 self.listed.insert(kind);
             }
+            Delta::Told(trouble) => self.told.push(trouble),
             Delta::Broken(reason) => return Some(reason),
         }
         None
