@@ -83,6 +83,11 @@ fn remembered(state: &Path) -> (Ledger, Option<String>) {
 async fn look(paths: &Arc<Paths>, settings: Option<Settings>, clock: fn() -> jiff::Timestamp, snapshot: &mut Snapshot) {
     let (send, mut seen) = mpsc::channel::<Observation>(64);
     let configured = settings.is_some();
+    let registry = settings.clone().filter(Settings::uses_registry).map(Arc::new);
+    let name = settings.as_ref().and_then(Settings::name_in_dns).map(str::to_owned);
+    let asked = (registry.is_some(), name.is_some());
+    let (_registry, of_registry) = watch::channel(registry);
+    let (_name, of_name) = watch::channel(name);
     let (_settings, in_force) = watch::channel(settings.map(Arc::new));
     let (_step, step) = watch::channel(None);
     let (_kinds, kinds) = watch::channel(false);
@@ -97,6 +102,8 @@ async fn look(paths: &Arc<Paths>, settings: Option<Settings>, clock: fn() -> jif
     tasks.spawn(sensors::disk::run(Arc::clone(paths), in_force.clone(), touched, send.clone()));
     tasks.spawn(sensors::tools::run(Arc::clone(paths), in_force, send.clone()));
     tasks.spawn(sensors::kernel::run(Arc::clone(paths), send.clone()));
+    tasks.spawn(sensors::registry::run(of_registry, send.clone()));
+    tasks.spawn(sensors::name::run(of_name, send.clone()));
     tasks.spawn(sensors::runtime::run(Arc::clone(paths), send.clone()));
     tasks.spawn(sensors::arguments::run(Arc::clone(paths), send.clone()));
     tasks.spawn(sensors::certificates::run(Arc::clone(paths), send.clone()));
@@ -104,7 +111,7 @@ async fn look(paths: &Arc<Paths>, settings: Option<Settings>, clock: fn() -> jif
     tasks.spawn(sensors::snap::run(Arc::clone(paths), send.clone()));
     tasks.spawn(sensors::system::run(send));
     let all = async {
-        while is_pending(snapshot, configured)
+        while is_pending(snapshot, configured, asked)
             && let Some(observation) = seen.recv().await
         {
             observation.apply(snapshot);
@@ -114,7 +121,7 @@ async fn look(paths: &Arc<Paths>, settings: Option<Settings>, clock: fn() -> jif
     tokio::time::timeout(PATIENCE, all).await.ok();
 }
 
-fn is_pending(snapshot: &Snapshot, configured: bool) -> bool {
+fn is_pending(snapshot: &Snapshot, configured: bool, (registry, name): (bool, bool)) -> bool {
     fn of<T>(observed: &Observed<T>) -> bool {
         matches!(observed, Observed::Pending)
     }
@@ -126,6 +133,8 @@ fn is_pending(snapshot: &Snapshot, configured: bool) -> bool {
         || of(&snapshot.tools)
         || of(&snapshot.limits)
         || of(&snapshot.runtime)
+        || (registry && of(&snapshot.registry))
+        || (name && of(&snapshot.name))
         || of(&snapshot.arguments)
         || of(&snapshot.certificates)
         || of(&snapshot.gpu)

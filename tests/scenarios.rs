@@ -21,9 +21,9 @@ use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::sensors::arguments;
 use kaapana_agent::state::{
     ApiState, Certificate, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Gpu, GpuHost, Limits,
-    Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting, Release,
-    RuntimeState, Snap, Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider, System, Tools, UnitState, Volume,
-    Workload,
+    Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting, RegistryState,
+    Release, Resolved, RuntimeState, Snap, Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider, System, Tools,
+    UnitState, Volume, Workload,
 };
 
 struct Story {
@@ -169,10 +169,13 @@ impl Story {
     fn chart(&mut self, digest: &str) {
         let digest =
             if digest == "missing" { Err("cannot be read: No such file or directory".to_owned()) } else { Ok(digest.to_owned()) };
-        let path = match self.ledger.settings.as_ref().map(|settings| settings.text("deployment.chart_path")) {
-            Some(path) if !path.is_empty() => path,
-            _ => "/srv/kaapana-admin-chart-0.6.0.tgz",
-        };
+        let settings = self.ledger.settings.as_ref();
+        if let Some(settings) = settings.filter(|settings| settings.uses_registry()) {
+            let (reference, version) = (settings.chart_reference(), settings.text("platform.version").to_owned());
+            self.snapshot.chart = Observed::Fresh(Chart::Registry { reference, version });
+            return;
+        }
+        let path = settings.map_or("/srv/kaapana-admin-chart-0.6.0.tgz", |settings| settings.text("deployment.chart_path"));
         self.snapshot.chart = Observed::Fresh(Chart::File { path: path.into(), digest });
     }
 
@@ -525,6 +528,17 @@ impl Story {
             }
             "arguments" => self.snapshot.arguments = Observed::Fresh(arguments::parse(&rest(1).replace(' ', "\n"))),
             "certificate" => self.certificate(words[1], words[2]),
+            "registry" => {
+                let settings = self.ledger.settings.as_ref().unwrap();
+                let chart = format!("{}:{}", settings.chart_reference(), settings.text("platform.version"));
+                let problem = (words[1] != "there").then(|| (words[1].to_owned(), words[2..].join(" ")));
+                self.snapshot.registry = Observed::Fresh(RegistryState { chart, problem });
+            }
+            "name" => {
+                let name = words[1].to_owned();
+                let addresses = words[2..].iter().map(|word| word.parse().map_err(|_| words[2..].join(" "))).collect();
+                self.snapshot.name = Observed::Fresh(Resolved { name, addresses });
+            }
             "runtime" => {
                 let message = words[2..].join(" ");
                 self.snapshot.runtime = Observed::Fresh(match words[1] {

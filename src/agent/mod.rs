@@ -87,6 +87,10 @@ pub struct Outbox {
     pub page_wanted: watch::Sender<Option<Question>>,
     /// The import that runs.
     pub import_wanted: watch::Sender<Option<ImportQuestion>>,
+    /// The settings whose chart the registry is asked for.
+    pub registry_wanted: watch::Sender<Option<Arc<Settings>>>,
+    /// The name that is asked for.
+    pub name_wanted: watch::Sender<Option<String>>,
     /// How many actions changed what lies in the data directories.
     pub disks_touched: watch::Sender<u64>,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Agent;
 use super::damper::{Damper, Tell};
+use crate::config::Settings;
 use crate::health::platform::{Count, PlatformHealth};
 use crate::ledger::{FinishedJob, Job, JobKind, PageTimes, RunningStep, Stage, StepKind, StepRecord};
 use crate::planner::Hold;
@@ -204,6 +205,26 @@ impl Agent {
         send_if_changed(&self.outbox.helms_wanted, pending);
         send_if_changed(&self.outbox.page_wanted, self.page_question());
         send_if_changed(&self.outbox.import_wanted, self.import_question());
+        send_if_changed(&self.outbox.registry_wanted, self.registry_question());
+        let name = self.ledger.settings.as_ref().and_then(Settings::name_in_dns).map(str::to_owned);
+        send_if_changed(&self.outbox.name_wanted, name);
+    }
+
+    /// The settings whose chart the registry should have, while no job asks for it and none has just
+    /// failed at it: a password that is wrong is not tried once more.
+    fn registry_question(&self) -> Option<Arc<Settings>> {
+        let settings = self.ledger.settings.as_ref().filter(|settings| settings.uses_registry())?;
+        let told = self.ledger.failure.as_ref().is_some_and(|failure| {
+            failure.generation == self.ledger.generation
+                && (failure.reason.starts_with("Registry") || failure.reason.starts_with("Chart"))
+        });
+        let runs = self.ledger.deployed.as_ref().is_some_and(|deployed| deployed.installed);
+        if self.ledger.job.is_some() || told || !runs {
+            return None;
+        }
+        // The same settings are the same question.
+        let known = self.outbox.registry_wanted.borrow().clone();
+        known.filter(|known| known.as_ref() == settings).or_else(|| Some(Arc::new(settings.clone())))
     }
 
     /// The page of what runs, or of what is to run.

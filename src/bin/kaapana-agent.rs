@@ -150,13 +150,26 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (helms_wanted, wanted_helms) = watch::channel(false);
     let (page_wanted, wanted_page) = watch::channel(None);
     let (import_wanted, wanted_import) = watch::channel(None);
+    let (registry_wanted, wanted_registry) = watch::channel(None);
+    let (name_wanted, wanted_name) = watch::channel(None);
     let (disks_touched, touched_disks) = watch::channel(0);
 
     // Objects first, then the name: whoever sees the name sees the objects.
     let of = dbus::Loop { published: publications, requests };
     let connection = zbus::connection::Builder::system().build().await.context("the system bus cannot be reached")?;
     dbus::export(&connection, of.clone(), level).await.context("the D-Bus objects cannot be exported")?;
-    let outbox = Outbox { published, settings, step, kinds_wanted, helms_wanted, page_wanted, import_wanted, disks_touched };
+    let outbox = Outbox {
+        published,
+        settings,
+        step,
+        kinds_wanted,
+        helms_wanted,
+        page_wanted,
+        import_wanted,
+        registry_wanted,
+        name_wanted,
+        disks_touched,
+    };
     let agent = Agent::new(Arc::clone(&paths), store, ledger, connection.clone(), outbox, jiff::Timestamp::now);
     connection
         .request_name_with_flags(dbus::NAME, zbus::fdo::RequestNameFlags::DO_NOT_QUEUE)
@@ -173,6 +186,8 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     tokio::spawn(sensors::disk::run(Arc::clone(&paths), settings_in_force.clone(), touched_disks, observations.clone()));
     tokio::spawn(sensors::import::run(Arc::clone(&paths), wanted_import, observations.clone()));
     tokio::spawn(sensors::kernel::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::registry::run(wanted_registry, observations.clone()));
+    tokio::spawn(sensors::name::run(wanted_name, observations.clone()));
     tokio::spawn(sensors::runtime::run(Arc::clone(&paths), observations.clone()));
     tokio::spawn(sensors::arguments::run(Arc::clone(&paths), observations.clone()));
     tokio::spawn(sensors::certificates::run(Arc::clone(&paths), observations.clone()));

@@ -144,6 +144,21 @@ impl Settings {
         format!("oci://{}/{}", self.text("registry.url"), self.release_name())
     }
 
+    /// Does the root release's chart come from the registry?
+    #[must_use]
+    pub fn uses_registry(&self) -> bool {
+        self.text("deployment.chart_path").is_empty() && !self.flag("deployment.offline")
+    }
+
+    /// The name that the DNS may be asked for: the platform's domain, when it is no address, and
+    /// the site is not offline.
+    #[must_use]
+    pub fn name_in_dns(&self) -> Option<&str> {
+        let domain = self.text("platform.domain");
+        let asked = !domain.is_empty() && domain.parse::<std::net::IpAddr>().is_err() && !self.flag("deployment.offline");
+        asked.then_some(domain)
+    }
+
     /// Prefix `<uid>-` of the namespaces of a further instance; empty for the first.
     #[must_use]
     pub fn prefix(&self) -> String {

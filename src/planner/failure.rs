@@ -147,7 +147,7 @@ fn what_helps(inputs: &Inputs<'_>, failure: &Failure) -> String {
 }
 
 /// What helps, where the reason alone tells it.
-fn advice_of(reason: &str) -> Option<&'static str> {
+pub(super) fn advice_of(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "RegistryNotReachable" => {
             "look at the registry, the network and the proxy of the agent's environment; the agent asks again"

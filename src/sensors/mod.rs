@@ -9,6 +9,7 @@
 //! * [`cluster`]: releases, workloads, pods, volumes, nodes, by watches;
 //! * [`release`]: Helm's release secrets, decoded;
 //! * [`disk`]: mounts, by events of the kernel, and free space;
+//! * [`registry`]: would it give the configured chart? [`name`]: where the platform's name leads;
 //! * [`runtime`]: the container runtime, at its socket;
 //! * [`page`]: the platform's web page; [`workers`]: helm processes;
 //! * [`gpu`]: NVML, and what the machine says of its GPUs without it; [`snap`]: snapd; [`system`]: memory and processors; [`kernel`]: its limits;
@@ -25,8 +26,10 @@ pub mod disk;
 pub mod gpu;
 pub mod import;
 pub mod kernel;
+pub mod name;
 pub mod page;
 pub mod patience;
+pub mod registry;
 pub mod release;
 pub mod runtime;
 pub mod snap;
@@ -44,7 +47,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Settings;
 use crate::state::{
     ApiArguments, ApiState, Certificate, Chart, ClusterView, Disks, Gpu, GpuHost, ImportProgress, Limits, Observed, Page,
-    RuntimeState, Snap, Snapshot, StepUnit, System, Tools, Trouble, UnitState,
+    RegistryState, Resolved, RuntimeState, Snap, Snapshot, StepUnit, System, Tools, Trouble, UnitState,
 };
 
 /// A new value of one sensor.
@@ -77,6 +80,10 @@ pub enum Observation {
     System(Observed<System>),
     /// Limits of the kernel.
     Limits(Observed<Limits>),
+    /// The registry, while no job works.
+    Registry(Observed<RegistryState>),
+    /// Where the platform's name leads.
+    Name(Observed<Resolved>),
     /// The container runtime.
     Runtime(Observed<RuntimeState>),
     /// What MicroK8s' API server is told to do.
@@ -126,6 +133,8 @@ impl Observation {
             Self::System(new) => put(&mut snapshot.system, new),
             Self::Limits(new) => put(&mut snapshot.limits, new),
             Self::Runtime(new) => put(&mut snapshot.runtime, new),
+            Self::Registry(new) => put(&mut snapshot.registry, new),
+            Self::Name(new) => put(&mut snapshot.name, new),
             Self::Arguments(new) => put(&mut snapshot.arguments, new),
             Self::Certificates(new) => put(&mut snapshot.certificates, new),
             Self::Tools(new) => put(&mut snapshot.tools, new),

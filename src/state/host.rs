@@ -1,5 +1,8 @@
 //! What is seen of the machine's kernel, and of the files MicroK8s is run with.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 /// Limits of the kernel that a platform needs to be high enough (`sysctl(8)`).
@@ -48,4 +51,22 @@ pub enum RuntimeState {
         /// Why.
         message: String,
     },
+}
+
+/// The registry and the configured chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryState {
+    /// Reference and version of the chart.
+    pub chart: String,
+    /// Why it would not be given: one `CamelCase` word and a sentence without secrets.
+    pub problem: Option<(String, String)>,
+}
+
+/// Where a name leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The name.
+    pub name: String,
+    /// Its addresses; or why there are none.
+    pub addresses: Result<BTreeSet<IpAddr>, String>,
 }

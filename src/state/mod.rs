@@ -113,6 +113,10 @@ pub struct Snapshot {
     pub system: Observed<System>,
     /// Limits of the kernel.
     pub limits: Observed<Limits>,
+    /// The registry, while no job works.
+    pub registry: Observed<RegistryState>,
+    /// Where the platform's name leads.
+    pub name: Observed<Resolved>,
     /// The container runtime.
     pub runtime: Observed<RuntimeState>,
     /// What MicroK8s' API server is told to do.

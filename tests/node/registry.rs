@@ -3,7 +3,7 @@
 
 use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
-use kaapana_agent::state::Phase;
+use kaapana_agent::state::{Phase, Status};
 
 use super::harness::{DEPLOYMENT, MOMENT, Node, config};
 
@@ -78,6 +78,7 @@ fn the_chart_comes_from_a_registry() {
     node.ok(SET_UP);
     what_is_wrong_is_told(&node);
     a_registry_that_is_down_is_asked_again(&node);
+    it_is_looked_at_while_no_job_works(&node);
     the_same_archive_is_fetched_once(&node);
     assert_eq!(node.ok("journalctl --no-pager -o json | grep -cE '(Wrong|Registry)[.]Password1' || true").trim(), "0");
 }
@@ -133,6 +134,17 @@ fn a_registry_that_is_down_is_asked_again(node: &Node) {
     let published = node.wait("deployed from the registry", DEPLOYMENT, |p| p.phase == Phase::Healthy && p.job.is_none());
     assert_eq!(published.history.last().unwrap().result, JobResult::Done);
     assert!(published.holds.is_empty());
+}
+
+fn it_is_looked_at_while_no_job_works(node: &Node) {
+    node.wait_check("registry.chart", Status::True);
+    node.ok("systemctl stop registry; systemctl restart kaapana-agent");
+    let published = node.wait_check("registry.chart", Status::False);
+    let check = published.conditions.iter().find(|condition| condition.id == "registry.chart").unwrap();
+    assert_eq!(check.reason, "RegistryNotReachable", "{}", check.message);
+    assert_eq!(published.phase, Phase::Healthy, "nothing is held by it");
+    node.ok("systemd-run --quiet --unit registry docker-registry serve /srv/registry.yml");
+    node.wait_check("registry.chart", Status::True);
 }
 
 fn the_same_archive_is_fetched_once(node: &Node) {

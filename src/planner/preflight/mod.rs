@@ -62,8 +62,10 @@ pub const CHECKS: &[&str] = &[
     "platform.certificate",
     "platform.deployment",
     "platform.migration",
+    "platform.name",
     "platform.page",
     "platform.workloads",
+    "registry.chart",
     "system.cpu",
     "system.memory",
 ];
@@ -155,6 +157,8 @@ pub fn conditions(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Vec<C
         }
         platform::platform(inputs, health, &mut list);
         platform::page(inputs, &mut list);
+        platform::name(inputs, settings, &mut list);
+        platform::registry(inputs, settings, &mut list);
     }
     list.conditions
 }

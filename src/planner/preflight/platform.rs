@@ -1,5 +1,7 @@
 //! Checks of the chart and of the platform. Pure.
 
+use std::net::IpAddr;
+
 use super::{List, microk8s};
 use crate::config::settings::Settings;
 use crate::config::values::UnsupportedVersion;
@@ -118,6 +120,45 @@ pub(super) fn page(inputs: &Inputs<'_>, list: &mut List) {
         Some((severity, reason, when)) => {
             let advice = "put a new one into the secret certificate of the namespaces admin and services, and restart oauth2-proxy and keycloak";
             list.add(id, severity, Status::False, reason, format!("the certificate of {url} {when}"), advice);
+        }
+    }
+}
+
+/// Where the platform's name leads, as this machine sees it. Users may have another view.
+pub(super) fn name(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
+    let Some(resolved) = inputs.snapshot.name.fresh().filter(|seen| settings.name_in_dns() == Some(&seen.name)) else { return };
+    let (id, severity) = ("platform.name", Severity::Info);
+    let name = &resolved.name;
+    let address = inputs.node().and_then(|node| node.address.as_ref()?.parse::<IpAddr>().ok());
+    match &resolved.addresses {
+        Err(error) => {
+            let message = format!("{name} leads nowhere, as this machine sees it: {error}");
+            let advice = "have the name entered in the site's DNS, or in /etc/hosts of those who use the platform";
+            list.add(id, severity, Status::False, "NotResolved", message, advice);
+        }
+        Ok(addresses) => {
+            let shown = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let elsewhere = address.filter(|address| !addresses.contains(address) && !addresses.iter().any(IpAddr::is_loopback));
+            let beside = elsewhere
+                .map(|address| format!("; this node has {address}, so something in between hands on"))
+                .unwrap_or_default();
+            list.good(id, severity, format!("{name} leads to {shown}{beside}"));
+        }
+    }
+}
+
+/// Would the registry give the configured chart?
+pub(super) fn registry(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
+    let wanted = format!("{}:{}", settings.chart_reference(), settings.text("platform.version"));
+    let Some(seen) = inputs.snapshot.registry.fresh().filter(|seen| settings.uses_registry() && seen.chart == wanted) else {
+        return;
+    };
+    let (id, severity) = ("registry.chart", Severity::Warning);
+    match &seen.problem {
+        None => list.good(id, severity, format!("{} is there", seen.chart)),
+        Some((reason, message)) => {
+            let advice = failure::advice_of(reason).unwrap_or_default();
+            list.add(id, severity, Status::False, reason, message, advice);
         }
     }
 }
