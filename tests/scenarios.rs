@@ -20,7 +20,7 @@ use kaapana_agent::planner::preflight::UNITS;
 use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::sensors::arguments;
 use kaapana_agent::state::{
-    ApiState, Certificate, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Gpu, GpuHost, Limits,
+    ApiState, Certificate, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Drifted, Gpu, GpuHost, Limits,
     Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting, RegistryState,
     Release, Resolved, RuntimeState, Snap, Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider, System, Tools,
     UnitState, Volume, Workload,
@@ -124,6 +124,7 @@ impl Story {
             load5_centi: 50,
         });
         self.snapshot.runtime = Observed::Fresh(RuntimeState::Ready);
+        self.snapshot.drift = Observed::Fresh(Vec::new());
         self.snapshot.limits = Observed::Fresh(Limits { max_map_count: Some(262_144), inotify_instances: Some(10_000) });
         self.snapshot.arguments = Observed::Fresh(arguments::parse(
             "--service-node-port-range=80-32000\n--advertise-address=10.0.0.2\n--authorization-mode=RBAC,Node",
@@ -528,6 +529,14 @@ impl Story {
             }
             "arguments" => self.snapshot.arguments = Observed::Fresh(arguments::parse(&rest(1).replace(' ', "\n"))),
             "certificate" => self.certificate(words[1], words[2]),
+            "drift" => {
+                let one = |words: &[&str]| {
+                    let (kind, name) = words[0].split_once('/').unwrap();
+                    let object = ObjectId::new(kind, "services", name);
+                    Drifted { object, release: "kaapana-platform-chart".into(), how: words[1..].join(" ") }
+                };
+                self.snapshot.drift = Observed::Fresh(if words[1] == "none" { Vec::new() } else { vec![one(&words[1..])] });
+            }
             "registry" => {
                 let settings = self.ledger.settings.as_ref().unwrap();
                 let chart = format!("{}:{}", settings.chart_reference(), settings.text("platform.version"));

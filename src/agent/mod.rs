@@ -35,6 +35,7 @@ use crate::ledger::{Ledger, LedgerError, LedgerStore};
 use crate::paths::Paths;
 use crate::planner::{self, Inputs, Plan};
 use crate::sensors::Observation;
+use crate::sensors::drift;
 use crate::sensors::import::ImportQuestion;
 use crate::sensors::page::Question;
 use crate::state::{ConfigRefusal, Snapshot};
@@ -87,6 +88,8 @@ pub struct Outbox {
     pub page_wanted: watch::Sender<Option<Question>>,
     /// The import that runs.
     pub import_wanted: watch::Sender<Option<ImportQuestion>>,
+    /// The releases whose objects are compared with their manifests.
+    pub drift_wanted: watch::Sender<Option<drift::Question>>,
     /// The settings whose chart the registry is asked for.
     pub registry_wanted: watch::Sender<Option<Arc<Settings>>>,
     /// The name that is asked for.

@@ -13,6 +13,7 @@ use crate::health::platform::{Count, PlatformHealth};
 use crate::ledger::{FinishedJob, Job, JobKind, PageTimes, RunningStep, Stage, StepKind, StepRecord};
 use crate::planner::Hold;
 use crate::planner::preflight::documentation_of;
+use crate::sensors::drift;
 use crate::sensors::import::ImportQuestion;
 use crate::sensors::page::{self, Question};
 use crate::service;
@@ -206,8 +207,17 @@ impl Agent {
         send_if_changed(&self.outbox.page_wanted, self.page_question());
         send_if_changed(&self.outbox.import_wanted, self.import_question());
         send_if_changed(&self.outbox.registry_wanted, self.registry_question());
+        send_if_changed(&self.outbox.drift_wanted, self.drift_question());
         let name = self.ledger.settings.as_ref().and_then(Settings::name_in_dns).map(str::to_owned);
         send_if_changed(&self.outbox.name_wanted, name);
+    }
+
+    /// The releases of a platform at rest.
+    fn drift_question(&self) -> Option<drift::Question> {
+        let deployed = self.ledger.deployed.as_ref().filter(|deployed| deployed.installed && !deployed.partial)?;
+        let cluster = self.snapshot.cluster.fresh().filter(|_| self.ledger.job.is_none())?;
+        let releases = deployed.ownership.releases(cluster).into_iter().filter(|release| release.status == "deployed");
+        Some(releases.map(|release| (release.namespace.clone(), release.name.clone(), release.revision)).collect())
     }
 
     /// The settings whose chart the registry should have, while no job asks for it and none has just

@@ -150,6 +150,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (helms_wanted, wanted_helms) = watch::channel(false);
     let (page_wanted, wanted_page) = watch::channel(None);
     let (import_wanted, wanted_import) = watch::channel(None);
+    let (drift_wanted, wanted_drift) = watch::channel(None);
     let (registry_wanted, wanted_registry) = watch::channel(None);
     let (name_wanted, wanted_name) = watch::channel(None);
     let (disks_touched, touched_disks) = watch::channel(0);
@@ -166,6 +167,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         helms_wanted,
         page_wanted,
         import_wanted,
+        drift_wanted,
         registry_wanted,
         name_wanted,
         disks_touched,
@@ -186,6 +188,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     tokio::spawn(sensors::disk::run(Arc::clone(&paths), settings_in_force.clone(), touched_disks, observations.clone()));
     tokio::spawn(sensors::import::run(Arc::clone(&paths), wanted_import, observations.clone()));
     tokio::spawn(sensors::kernel::run(Arc::clone(&paths), observations.clone()));
+    tokio::spawn(sensors::drift::run(Arc::clone(&paths), wanted_drift, observations.clone()));
     tokio::spawn(sensors::registry::run(wanted_registry, observations.clone()));
     tokio::spawn(sensors::name::run(wanted_name, observations.clone()));
     tokio::spawn(sensors::runtime::run(Arc::clone(&paths), observations.clone()));

@@ -7,7 +7,7 @@
 //! * [`units`]: systemd units of MicroK8s and of the running step, by signals;
 //! * [`api`]: `/readyz` and the kinds the API server serves;
 //! * [`cluster`]: releases, workloads, pods, volumes, nodes, by watches;
-//! * [`release`]: Helm's release secrets, decoded;
+//! * [`release`]: Helm's release secrets, decoded; [`drift`]: what somebody changed of what they brought;
 //! * [`disk`]: mounts, by events of the kernel, and free space;
 //! * [`registry`]: would it give the configured chart? [`name`]: where the platform's name leads;
 //! * [`runtime`]: the container runtime, at its socket;
@@ -23,6 +23,7 @@ pub mod arguments;
 pub mod certificates;
 pub mod cluster;
 pub mod disk;
+pub mod drift;
 pub mod gpu;
 pub mod import;
 pub mod kernel;
@@ -46,8 +47,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Settings;
 use crate::state::{
-    ApiArguments, ApiState, Certificate, Chart, ClusterView, Disks, Gpu, GpuHost, ImportProgress, Limits, Observed, Page,
-    RegistryState, Resolved, RuntimeState, Snap, Snapshot, StepUnit, System, Tools, Trouble, UnitState,
+    ApiArguments, ApiState, Certificate, Chart, ClusterView, Disks, Drifted, Gpu, GpuHost, ImportProgress, Limits, Observed,
+    Page, RegistryState, Resolved, RuntimeState, Snap, Snapshot, StepUnit, System, Tools, Trouble, UnitState,
 };
 
 /// A new value of one sensor.
@@ -80,6 +81,8 @@ pub enum Observation {
     System(Observed<System>),
     /// Limits of the kernel.
     Limits(Observed<Limits>),
+    /// Objects that somebody changed, while no job works.
+    Drift(Observed<Vec<Drifted>>),
     /// The registry, while no job works.
     Registry(Observed<RegistryState>),
     /// Where the platform's name leads.
@@ -133,6 +136,7 @@ impl Observation {
             Self::System(new) => put(&mut snapshot.system, new),
             Self::Limits(new) => put(&mut snapshot.limits, new),
             Self::Runtime(new) => put(&mut snapshot.runtime, new),
+            Self::Drift(new) => put(&mut snapshot.drift, new),
             Self::Registry(new) => put(&mut snapshot.registry, new),
             Self::Name(new) => put(&mut snapshot.name, new),
             Self::Arguments(new) => put(&mut snapshot.arguments, new),

@@ -130,10 +130,7 @@ pub fn from_labels(secret: &Secret) -> Option<Release> {
 ///
 /// As [`decode`].
 pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
-    let packed = base64(data).ok_or(ReleaseError::Base64)?;
-    let mut json = Vec::new();
-    GzDecoder::new(packed.as_slice()).take(MAX_BYTES).read_to_end(&mut json).map_err(ReleaseError::Gzip)?;
-    let stored: Stored = serde_json::from_slice(&json).map_err(ReleaseError::Json)?;
+    let stored = stored(data)?;
     let global = |key: &str| {
         let at = |values: &Option<Json>| {
             let value = values.as_ref()?.get("global")?.get(key)?;
@@ -182,6 +179,13 @@ pub fn decode_bytes(data: &[u8]) -> Result<Release, ReleaseError> {
         namespace: stored.namespace,
         readable: true,
     })
+}
+
+fn stored(data: &[u8]) -> Result<Stored, ReleaseError> {
+    let packed = base64(data).ok_or(ReleaseError::Base64)?;
+    let mut json = Vec::new();
+    GzDecoder::new(packed.as_slice()).take(MAX_BYTES).read_to_end(&mut json).map_err(ReleaseError::Gzip)?;
+    serde_json::from_slice(&json).map_err(ReleaseError::Json)
 }
 
 /// What of an object in a manifest is looked at.
@@ -237,6 +241,24 @@ fn entry(document: &str) -> Option<ManifestEntry> {
         budget: None,
     };
     serde_saphyr::from_str_with_options(document, options).ok()
+}
+
+/// The documents of a rendered manifest with what is looked at of each.
+pub fn manifest_documents(manifest: &str) -> impl Iterator<Item = (String, ManifestEntry)> + '_ {
+    documents(manifest).filter_map(|document| {
+        let entry = entry(&document).filter(|entry| !entry.kind.is_empty())?;
+        Some((document, entry))
+    })
+}
+
+/// The rendered manifest of a release secret.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn manifest(secret: &Secret) -> Result<String, ReleaseError> {
+    let data = secret.data.as_ref().and_then(|data| data.get("release")).ok_or(ReleaseError::NoData)?;
+    Ok(stored(&data.0)?.manifest)
 }
 
 /// Splits at the separator of YAML documents.

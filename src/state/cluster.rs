@@ -232,3 +232,14 @@ pub struct Node {
     /// How many NVIDIA GPUs it gives to pods (`nvidia.com/gpu`).
     pub gpus: u64,
 }
+
+/// An object that does not say what its release's manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drifted {
+    /// Which.
+    pub object: ObjectId,
+    /// Name of the release.
+    pub release: String,
+    /// What differs, without values.
+    pub how: String,
+}

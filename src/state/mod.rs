@@ -113,6 +113,8 @@ pub struct Snapshot {
     pub system: Observed<System>,
     /// Limits of the kernel.
     pub limits: Observed<Limits>,
+    /// Objects of the platform's releases that somebody changed, while no job works.
+    pub drift: Observed<Vec<Drifted>>,
     /// The registry, while no job works.
     pub registry: Observed<RegistryState>,
     /// Where the platform's name leads.

@@ -220,6 +220,16 @@ const FAULTS: &[Fault] = &[
         period: 0,
     },
     Fault {
+        check: "platform.drift",
+        what: "a service is changed by hand",
+        reason: "Changed",
+        says: "Service services/minio-service of kaapana-platform-chart differs in spec.ports",
+        // Started anew it looks at once.
+        make: "KUBECTL get service -n services minio-service -o yaml >/root/service.yaml; KUBECTL patch service -n services minio-service --type json -p '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":1}]'; systemctl restart kaapana-agent",
+        mend: "KUBECTL replace -f /root/service.yaml --force",
+        period: 30,
+    },
+    Fault {
         check: "microk8s.api",
         what: "the API server is stopped with SIGSTOP",
         reason: "NotReady",

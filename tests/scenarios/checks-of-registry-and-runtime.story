@@ -25,6 +25,10 @@ name kaapana.example.org 192.0.2.7
 registry ChartVersionNotFound it has 0.5.3
 checks
 registry there
+drift Deployment/minio differs in spec.replicas
+checks
+plan
+drift none
 runtime silent no answer within 10 s
 checks
 plan

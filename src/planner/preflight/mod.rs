@@ -61,6 +61,7 @@ pub const CHECKS: &[&str] = &[
     "microk8s.services",
     "platform.certificate",
     "platform.deployment",
+    "platform.drift",
     "platform.migration",
     "platform.name",
     "platform.page",
@@ -156,6 +157,7 @@ pub fn conditions(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Vec<C
             list.add(MIGRATION, Severity::Critical, Status::False, "AtWork", work, advice);
         }
         platform::platform(inputs, health, &mut list);
+        platform::drift(inputs, &mut list);
         platform::page(inputs, &mut list);
         platform::name(inputs, settings, &mut list);
         platform::registry(inputs, settings, &mut list);

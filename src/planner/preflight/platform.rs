@@ -96,6 +96,25 @@ pub(super) fn platform(inputs: &Inputs<'_>, health: Option<&PlatformHealth>, lis
     }
 }
 
+/// Do the objects of the platform say what their releases say? While a job works they come and go.
+pub(super) fn drift(inputs: &Inputs<'_>, list: &mut List) {
+    let installed = inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.installed && !deployed.partial);
+    if inputs.ledger.job.is_some() || !installed {
+        return;
+    }
+    let (id, severity) = ("platform.drift", Severity::Info);
+    let observed = &inputs.snapshot.drift;
+    let Some(drifted) = observed.fresh() else { return list.unknown(id, severity, observed) };
+    if drifted.is_empty() {
+        return list.good(id, severity, "every object is as its release says");
+    }
+    let shown: Vec<String> = drifted.iter().take(5).map(|one| format!("{} of {} {}", one.object, one.release, one.how)).collect();
+    let more = drifted.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let advice = "kaapanactl deploy --again brings everything back to what its release says, with a down time; or kubectl puts that object back";
+    list.add(id, severity, Status::False, "Changed", format!("{}{more}", shown.join("; ")), advice);
+}
+
 /// The page as users reach it, and its certificate. While a job works it comes and goes.
 pub(super) fn page(inputs: &Inputs<'_>, list: &mut List) {
     let installed = inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.installed && !deployed.partial);
