@@ -267,7 +267,7 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
     // What the site's program says is the site's, and nobody knows which of it is secret: the
     // bus is for everybody, the journal is not.
     let foreign = matches!(step.what, StepKind::PreTakedown { .. });
-    let last = match result.tail.last() {
+    let last = match last_word(&result.tail) {
         _ if foreign => format!("; what it said: kaapanactl logs {}", job.id),
         last => last.map(|line| format!(": {line}")).unwrap_or_default(),
     };
@@ -278,6 +278,12 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
         cause,
         tail: if foreign { Vec::new() } else { result.tail.clone() },
     }
+}
+
+/// The line that says why: helm and ctr mark it, and what else they print may come after it.
+fn last_word(tail: &[String]) -> Option<&String> {
+    let marked = |line: &&String| ["Error: ", "ctr: "].iter().any(|mark| line.starts_with(mark));
+    tail.iter().rev().find(marked).or(tail.last())
 }
 
 /// Does this line of helm's say that the API server did not answer?
