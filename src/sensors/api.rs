@@ -94,7 +94,10 @@ async fn ask(paths: &Paths, client: &mut Option<Client>) -> Result<ApiState, Str
     };
     let asked = async {
         let request = http_get("/readyz")?;
-        connected.request_text(request).await.map_err(|error| format!("the API server does not answer: {}", chain(&error)))
+        connected.request_text(request).await.map_err(|error| {
+            let said = chain(&error);
+            unready(&said).unwrap_or_else(|| format!("the API server does not answer: {said}"))
+        })
     };
     match tokio::time::timeout(PATIENCE, asked).await {
         Err(_) => return Err(format!("/readyz has not answered for {} s", PATIENCE.as_secs())),
@@ -106,6 +109,14 @@ async fn ask(paths: &Paths, client: &mut Option<Client>) -> Result<ApiState, Str
         _ => String::new(),
     };
     Ok(ApiState { ready: true, message: String::new(), version })
+}
+
+/// What of the server is not ready, as its answer to a failed `/readyz` lists it (Kubernetes 1.16
+/// and later): a line for each part, `[-]` before what failed.
+fn unready(said: &str) -> Option<String> {
+    let failed = said.split(['\n', '\r']).flat_map(|line| line.split_once("[-]")).map(|(_, rest)| rest);
+    let names: Vec<&str> = failed.filter_map(|rest| rest.split_whitespace().next()).collect();
+    (!names.is_empty()).then(|| format!("the API server is not ready: {} failed", names.join(", ")))
 }
 
 fn http_get(path: &str) -> Result<http::Request<Vec<u8>>, String> {
@@ -127,4 +138,16 @@ async fn served_kinds(client: &Client) -> kube::Result<BTreeSet<String>> {
         }
     }
     Ok(kinds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_ready_is_named() {
+        let said = "ApiError: [+]ping ok\n[-]etcd failed: reason withheld\n[+]poststarthook/a ok\n[-]poststarthook/b failed: reason withheld\nreadyz check failed";
+        assert_eq!(unready(said).unwrap(), "the API server is not ready: etcd, poststarthook/b failed");
+        assert_eq!(unready("connection refused"), None);
+    }
 }

@@ -15,6 +15,8 @@ page up
 gpu NVIDIA-H100
 gpu-host 570.86.15 570.86.15 0000:01:00.0
 checks
+gpus 1
+checks
 gpu-host 570.86.15 575.51.03 0000:01:00.0
 checks
 gpu-host 575.51.03 575.51.03 0000:01:00.0 0000:02:00.0

@@ -72,3 +72,22 @@ pub(super) fn host(inputs: &Inputs<'_>, list: &mut List) {
     let advice = "journalctl -k -g NVRM tells why; a GPU that fell off the bus comes back with a reboot";
     list.add(id, Severity::Warning, Status::False, "NotAllDriven", message, advice);
 }
+
+/// Does the node give its GPUs to pods? Before the first deployment it need not: that enables it.
+pub(super) fn allocatable(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
+    let installed = inputs.ledger.deployed.as_ref().is_some_and(|deployed| deployed.installed);
+    let wanted = installed && settings.auto("deployment.gpu_support") != Auto::No;
+    let Some(Gpu::Devices { names, .. }) = inputs.snapshot.gpu.fresh().filter(|_| wanted && inputs.ledger.job.is_none()) else {
+        return;
+    };
+    let (id, severity) = ("gpu.allocatable", Severity::Warning);
+    let Some(node) = inputs.node() else { return list.unknown(id, severity, &inputs.snapshot.cluster) };
+    let (given, of) = (node.gpus, names.len());
+    // Shared in time, or cut into parts, there are more.
+    if usize::try_from(given).is_ok_and(|given| given >= of) {
+        return list.good(id, severity, format!("the node gives {given} to pods (nvidia.com/gpu)"));
+    }
+    let message = format!("the node gives {given} of {of} GPUs to pods (nvidia.com/gpu)");
+    let advice = "microk8s kubectl get pods -A | grep nvidia: the device plugin gives them; started again it looks anew";
+    list.add(id, severity, Status::False, "NotGiven", message, advice);
+}

@@ -39,6 +39,7 @@ pub const CHECKS: &[&str] = &[
     "disk.space",
     "disk.version",
     "disk.writable",
+    "gpu.allocatable",
     "gpu.count",
     "gpu.device",
     "gpu.driver",
@@ -151,6 +152,7 @@ pub fn conditions(inputs: &Inputs<'_>, health: Option<&PlatformHealth>) -> Vec<C
         disks::disks(inputs, settings, &mut list);
         gpu::gpu(inputs, settings, &mut list);
         gpu::host(inputs, &mut list);
+        gpu::allocatable(inputs, settings, &mut list);
         platform::chart(inputs, settings, &mut list);
         if let Some(work) = migrate::at_work(inputs, settings) {
             let advice = "wait until it has ended: microk8s kubectl -n migration get jobs,pods";
