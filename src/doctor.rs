@@ -21,7 +21,7 @@ use crate::state::{Condition, ConfigRefusal, Observed, Snapshot};
 
 /// How long is looked at most: longer than a disk is given to answer. What has not answered by
 /// then is not known; a machine on which all is well has answered in a moment.
-pub const PATIENCE: Duration = Duration::from_secs(7);
+pub const PATIENCE: Duration = Duration::from_secs(21);
 
 /// What a look came to.
 #[derive(Debug, Clone)]

@@ -35,6 +35,20 @@ const MOST_VERSIONS: usize = 10;
 /// Media types of a chart's archive: Helm's, and the one of before Helm 3.7.
 const CHART_TYPES: [&str; 2] = ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip"];
 
+/// Every reason that [`RegistryError::reason`] gives of a registry.
+pub const REASONS: &[&str] = &[
+    "RegistryCaFile",
+    "RegistryNotReachable",
+    "RegistryNotTrusted",
+    "RegistryNotTls",
+    "RegistryNotPlain",
+    "RegistryLoginRefused",
+    "ChartNotFound",
+    "ChartVersionNotFound",
+    "ChartInvalid",
+    "RegistryFailed",
+];
+
 /// Why a chart cannot be had. Never holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {

@@ -30,10 +30,16 @@ pub enum RuntimeError {
     /// It refused. Its sentence may quote what it was asked, never the password.
     #[error("the container runtime: {0}")]
     Refused(String),
+    /// It does not know what it was asked.
+    #[error("the container runtime is too old: containerd 1.6 or newer is needed")]
+    TooOld,
 }
 
 impl From<Status> for RuntimeError {
     fn from(status: Status) -> Self {
+        if status.code() == tonic::Code::Unimplemented {
+            return Self::TooOld;
+        }
         Self::Refused(status.message().to_owned())
     }
 }
@@ -81,8 +87,7 @@ impl Runtime {
     pub async fn unready(&self, limit: Duration) -> Result<Vec<[String; 3]>, RuntimeError> {
         let request = StatusRequest { verbose: false };
         let answer: StatusResponse = self.ask("/runtime.v1.RuntimeService/Status", request, limit).await?;
-        let conditions = answer.status.unwrap_or_default().conditions.into_iter();
-        Ok(conditions.filter(|one| !one.status).map(|one| [one.kind, one.reason, one.message]).collect())
+        Ok(unready(answer.status.unwrap_or_default()))
     }
 
     /// Is this image there?
@@ -126,6 +131,15 @@ impl Runtime {
             Err(_) => Err(RuntimeError::Refused(format!("no answer within {} s", limit.as_secs()))),
         }
     }
+}
+
+/// The conditions that the kubelet asks for (`cri-api`, "RequiredConditions"). Others, such as that
+/// of containerd 1.7 on what is deprecated, say nothing of readiness.
+const NEEDED: [&str; 2] = ["RuntimeReady", "NetworkReady"];
+
+fn unready(status: RuntimeStatus) -> Vec<[String; 3]> {
+    let bad = |one: &RuntimeCondition| !one.status && NEEDED.contains(&one.kind.as_str());
+    status.conditions.into_iter().filter(bad).map(|one| [one.kind, one.reason, one.message]).collect()
 }
 
 // The messages, as far as they are used. Fields that are not named here are skipped
@@ -212,4 +226,19 @@ struct RuntimeCondition {
     reason: String,
     #[prost(string, tag = "4")]
     message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_kubelet_needs_decides() {
+        let one = |kind: &str, status| RuntimeCondition { kind: kind.into(), status, reason: "R".into(), message: "m".into() };
+        let deprecation = one("ContainerdHasNoDeprecationWarnings", false);
+        let good = RuntimeStatus { conditions: vec![one("RuntimeReady", true), one("NetworkReady", true), deprecation.clone()] };
+        assert!(unready(good).is_empty());
+        let bad = RuntimeStatus { conditions: vec![one("RuntimeReady", true), one("NetworkReady", false), deprecation] };
+        assert_eq!(unready(bad), [["NetworkReady".to_owned(), "R".into(), "m".into()]]);
+    }
 }

@@ -20,10 +20,10 @@ use kaapana_agent::planner::preflight::UNITS;
 use kaapana_agent::planner::{self, Inputs, Plan, Step};
 use kaapana_agent::sensors::arguments;
 use kaapana_agent::state::{
-    ApiState, Certificate, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Drifted, Gpu, GpuHost, Limits,
-    Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting, RegistryState,
-    Release, Resolved, RuntimeState, Snap, Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider, System, Tools,
-    UnitState, Volume, Workload,
+    ApiState, Beneath, Certificate, Chart, ClusterView, ConfigRefusal, Directory, DiskIdentity, Disks, Dns, Drifted, Gpu,
+    GpuHost, Limits, Longhorn, LonghornDisk, LonghornNode, ManifestObject, Node, ObjectId, Observed, Page, Pod, RegistryHosting,
+    RegistryState, Release, Resolved, RuntimeState, Snap, Snapshot, Status, StepResult, StepState, StepUnit, StorageProvider,
+    System, Tools, UnitState, Volume, Workload,
 };
 
 struct Story {
@@ -53,6 +53,7 @@ fn directory(path: &str) -> Directory {
         version: None,
         missing_mounts: vec![],
         mount_point: path.into(),
+        mount_id: None,
         source: "/dev/sdb1".into(),
         fs_type: "ext4".into(),
         read_only: false,
@@ -324,6 +325,9 @@ impl Story {
                 let adoption = planner::adoption::look(&inputs, &settings).unwrap().unwrap();
                 self.ledger.adopt(adoption.deployed);
             }
+            Step::LookBeneath { path, mount_id, .. } => {
+                self.snapshot.beneath.insert(path, Beneath { mount_id, at: now, found: Ok((Vec::new(), 0)) });
+            }
             Step::MarkDisk { path } => {
                 let seen = if path == self.disks.fast.path { &mut self.disks.fast } else { &mut self.disks.slow };
                 seen.identity.marker = Some("mark".into());
@@ -428,6 +432,7 @@ impl Story {
             deleting: matches!(words[3], "deleting" | "held").then(|| self.now + SignedDuration::from_secs(30)),
             finalizers: if words[3] == "held" { vec!["example.org/hold".into()] } else { vec![] },
             claims: Vec::new(),
+            created: None,
         };
         self.view.pods.insert((namespace.into(), name.into()), Arc::new(pod));
         self.see();
@@ -529,6 +534,16 @@ impl Story {
             }
             "arguments" => self.snapshot.arguments = Observed::Fresh(arguments::parse(&rest(1).replace(' ', "\n"))),
             "certificate" => self.certificate(words[1], words[2]),
+            "beneath" => {
+                let names: Vec<String> = words[2..].iter().map(|&word| word.to_owned()).collect();
+                let Observed::Fresh(disks) = &mut self.snapshot.disks else { panic!("node good comes first") };
+                let disk = if words[1] == "fast" { &mut disks.fast } else { &mut disks.slow };
+                disk.mount_id = Some(7);
+                let own = if words[1] == "fast" { &mut self.disks.fast } else { &mut self.disks.slow };
+                own.mount_id = Some(7);
+                let found = Ok((names.clone(), names.len() as u64));
+                self.snapshot.beneath.insert(disk.path.clone(), Beneath { mount_id: 7, at: self.now, found });
+            }
             "drift" => {
                 let one = |words: &[&str]| {
                     let (kind, name) = words[0].split_once('/').unwrap();

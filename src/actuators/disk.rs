@@ -51,6 +51,66 @@ fn create(path: &Path, mode: u32) -> std::io::Result<std::fs::File> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 
+/// Looks, in a unit of its own, at what lies beneath the mount point of a data directory: the agent's
+/// sandbox may clone no mounts. The first names, and how many there are.
+///
+/// # Errors
+///
+/// A sentence: nobody can tell.
+pub async fn look_beneath(
+    connection: &Connection,
+    paths: &Paths,
+    mount_point: &Path,
+    directory: &Path,
+    mount_id: u64,
+) -> Result<(Vec<String>, u64), String> {
+    // The one of an agent that was killed may still be there.
+    let unit = format!("kaapana-probe-beneath-{mount_id}-{}.service", std::process::id());
+    let answer = paths.state.join("beneath.json");
+    tokio::fs::remove_file(&answer).await.ok();
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let arguments = ["beneath".to_owned(), text(mount_point), text(directory), text(&answer)];
+    systemd::run_briefly(connection, &unit, "Look beneath a mount point", &paths.program, &arguments, LIMIT)
+        .await
+        .map_err(|error| crate::error::chain(&error))?;
+    let read = tokio::fs::read(&answer).await.map_err(|error| format!("{}: {error}", answer.display()))?;
+    tokio::fs::remove_file(&answer).await.ok();
+    serde_json::from_slice(&read).map_err(|error| format!("{}: {error}", answer.display()))
+}
+
+/// The most names that are told.
+const NAMES: usize = 5;
+
+/// What the unit does: clones the mount that the mount point lies in, without what is mounted
+/// there (`open_tree(2)`, Linux 5.2), and lists the directory in it. Follows no link, changes nothing.
+///
+/// # Errors
+///
+/// When it cannot be looked at.
+pub fn beneath(mount_point: &Path, directory: &Path) -> std::io::Result<(Vec<String>, u64)> {
+    use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, openat2};
+    use rustix::mount::{OpenTreeFlags, open_tree};
+    let above = mount_point.parent().unwrap_or(Path::new("/"));
+    let below = directory.strip_prefix(above).map_err(std::io::Error::other)?;
+    let tree = open_tree(CWD, above, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match openat2(&tree, below, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS) {
+        Err(rustix::io::Errno::NOENT) => return Ok((Vec::new(), 0)),
+        opened => opened?,
+    };
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&opened)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if ![".", "..", "lost+found"].contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let count = names.len() as u64;
+    names.truncate(NAMES);
+    Ok((names, count))
+}
+
 /// Writes the marker, in a unit of its own.
 ///
 /// # Errors

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Agent;
-use crate::actuators::{ActionError, cluster, images, longhorn};
+use crate::actuators::{ActionError, cluster, disk, images, longhorn};
 use crate::fault;
 use crate::ledger::{Cause, ImageArchive, Job, JobFailure, JobResult, Ledger, MigrationEnd, Prepared, StepKind};
 use crate::planner::Step;
-use crate::state::{DiskIdentity, ObjectId, Observed};
+use crate::state::{Beneath, DiskIdentity, ObjectId, Observed};
 
 /// How long an action may take. Each part has a shorter limit of its own; this is for
 /// a bus or a disk that does not answer at all.
@@ -47,6 +47,8 @@ pub enum Outcome {
     Labelled(Result<(), ActionError>),
     /// The cluster around the releases was changed, or not.
     Arranged(&'static str, Result<bool, ActionError>),
+    /// It was looked beneath the mount point of a data directory.
+    LookedBeneath(std::path::PathBuf, Beneath),
     /// A disk was marked, as far as it could be.
     Marked {
         /// The data directory.
@@ -166,6 +168,14 @@ impl Agent {
                 self.finish_job(result, failure, report)
             }
             Step::Adopt => self.adopt(None).is_ok(),
+            Step::LookBeneath { path, resolved, mount_point, mount_id } => {
+                let (paths, connection, at) = (Arc::clone(&self.paths), self.connection.clone(), self.now());
+                self.act(async move {
+                    let found = disk::look_beneath(&connection, &paths, &mount_point, &resolved, mount_id).await;
+                    Outcome::LookedBeneath(path, Beneath { mount_id, at, found })
+                });
+                false
+            }
             Step::MarkDisk { path } => self.begin_mark(path),
         }
     }
@@ -256,6 +266,9 @@ impl Agent {
             Ok(Outcome::Late(limit)) => {
                 let message = format!("an action did not end within {} s", limit.as_secs());
                 self.note_fault(JobResult::Timeout, "ActionTimeout", message, Vec::new(), Cause::Interrupted);
+            }
+            Ok(Outcome::LookedBeneath(path, seen)) => {
+                self.snapshot.beneath.insert(path, seen);
             }
             Ok(Outcome::Marked { path, identity }) => {
                 // The unit that wrote the marker has seen it.

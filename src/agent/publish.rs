@@ -216,7 +216,10 @@ impl Agent {
     fn drift_question(&self) -> Option<drift::Question> {
         let deployed = self.ledger.deployed.as_ref().filter(|deployed| deployed.installed && !deployed.partial)?;
         let cluster = self.snapshot.cluster.fresh().filter(|_| self.ledger.job.is_none())?;
-        let releases = deployed.ownership.releases(cluster).into_iter().filter(|release| release.status == "deployed");
+        let releases = deployed.ownership.releases(cluster);
+        // Whose root is gone is no platform any more.
+        releases.iter().find(|release| deployed.ownership.is_root(release))?;
+        let releases = releases.into_iter().filter(|release| release.status == "deployed");
         Some(releases.map(|release| (release.namespace.clone(), release.name.clone(), release.revision)).collect())
     }
 
@@ -225,8 +228,7 @@ impl Agent {
     fn registry_question(&self) -> Option<Arc<Settings>> {
         let settings = self.ledger.settings.as_ref().filter(|settings| settings.uses_registry())?;
         let told = self.ledger.failure.as_ref().is_some_and(|failure| {
-            failure.generation == self.ledger.generation
-                && (failure.reason.starts_with("Registry") || failure.reason.starts_with("Chart"))
+            failure.generation == self.ledger.generation && crate::registry::REASONS.contains(&failure.reason.as_str())
         });
         let runs = self.ledger.deployed.as_ref().is_some_and(|deployed| deployed.installed);
         if self.ledger.job.is_some() || told || !runs {

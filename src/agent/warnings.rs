@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Agent;
 use crate::command::Redactor;
+use crate::config::Settings;
 use crate::health::platform::Ownership;
 use crate::state::{ObjectId, Trouble};
 use crate::telemetry::id;
@@ -33,25 +34,31 @@ impl Told {
 }
 
 impl Agent {
-    /// Tells those of the platform's namespaces.
+    /// Tells those in the namespaces of the platform.
     pub(super) fn tell_warnings(&mut self, warnings: &[Arc<Trouble>]) {
         let settings = self.ledger.job.as_ref().map(|job| &job.settings).or(self.ledger.settings.as_ref());
-        let (Some(settings), Some(cluster)) = (settings, self.snapshot.cluster.last()) else { return };
-        let namespaces: BTreeSet<&str> = Ownership::of(settings)
+        let deployed = self.ledger.deployed.as_ref();
+        let ownership = deployed.map(|deployed| deployed.ownership.clone()).or_else(|| settings.map(Ownership::of));
+        let (Some(ownership), Some(cluster)) = (ownership, self.snapshot.cluster.last()) else { return };
+        let namespaces: BTreeSet<&str> = ownership
             .releases(cluster)
             .into_iter()
             .flat_map(|release| {
                 release.objects.iter().map(|object| object.id.namespace.as_str()).chain([release.namespace.as_str()])
             })
             .collect();
-        let redactor = Redactor::new(settings.secrets());
+        // Of what runs, too: pods quote what they were given.
+        let of_settings = [settings, self.ledger.settings.as_ref(), deployed.and_then(|deployed| deployed.settings.as_ref())];
+        let secrets = of_settings.into_iter().flatten().flat_map(Settings::secrets);
+        let secrets = secrets.chain(deployed.iter().flat_map(|deployed| deployed.values.secrets()));
+        let redactor = Redactor::new(secrets.collect());
         let now = (self.clock)();
         for warning in warnings.iter().filter(|warning| namespaces.contains(warning.about.namespace.as_str())) {
             if !self.told.note(warning, now) {
                 continue;
             }
             let Trouble { about, reason, message, .. } = warning.as_ref();
-            let message = redactor.redact(&message.split_whitespace().collect::<Vec<_>>().join(" "));
+            let message = redactor.redact(message).split_whitespace().collect::<Vec<_>>().join(" ");
             let message: String = message.chars().take(1000).collect();
             tracing::info!(
                 message_id = id::CLUSTER_WARNING,

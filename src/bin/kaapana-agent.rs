@@ -57,6 +57,16 @@ enum Command {
         /// The data directory
         directory: PathBuf,
     },
+    /// Look beneath the mount point of a data directory; started by the agent as a transient unit
+    #[command(hide = true)]
+    Beneath {
+        /// The mount point
+        mount_point: PathBuf,
+        /// The data directory
+        directory: PathBuf,
+        /// Where the answer goes
+        answer: PathBuf,
+    },
     /// Look at everything a deployment needs, without the agent; kaapanactl doctor calls it
     #[command(hide = true)]
     Doctor(cli::doctor::Options),
@@ -89,6 +99,7 @@ fn main() -> ExitCode {
         match &arguments.command {
             None => serve(&arguments).await,
             Some(Command::JobStep { folder }) => step(folder).await,
+            Some(Command::Beneath { mount_point, directory, answer }) => beneath(mount_point, directory, answer),
             Some(Command::Probe { marker, directory }) => probe(directory, marker.as_deref()),
             Some(Command::Doctor(options)) => Ok(ExitCode::from(cli::doctor::look(options).await)),
             Some(Command::Generate { what, folder }) => {
@@ -122,6 +133,14 @@ fn probe(directory: &Path, marker: Option<&str>) -> anyhow::Result<ExitCode> {
         None => actuators::disk::write_trial(directory),
     };
     written.with_context(|| format!("writing to {}", directory.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn beneath(mount_point: &Path, directory: &Path, answer: &Path) -> anyhow::Result<ExitCode> {
+    let found =
+        actuators::disk::beneath(mount_point, directory).with_context(|| format!("looking beneath {}", mount_point.display()))?;
+    let text = serde_json::to_vec(&found).context("the answer")?;
+    std::fs::write(answer, text).with_context(|| answer.display().to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,23 +8,24 @@ const CAUSES: &[(&[&str], &str)] = &[
     (&["toomanyrequests", "429 too many"], "the registry does not allow so many pulls in this time (429)"),
     (&["x509:", "certificate"], "the registry's certificate is not trusted"),
     (&["server gave http response to https client"], "the registry does not answer in TLS"),
-    (
-        &["401 unauthorized", "unauthorized", "authorization failed", "failed to authorize", "authentication required"],
-        "401 from the registry: the login is missing or refused",
-    ),
-    (
-        &["403 forbidden", "pull access denied", "insufficient_scope", "denied"],
-        "403 from the registry: the login may not read it, or the image is not there",
-    ),
+    // Before the login: containerd speaks of authorization whenever the token is not given.
     (&["no such host", "name resolution", "server misbehaving"], "the DNS does not know the registry's name"),
     (&["connection refused"], "nothing answers at the registry's port"),
     (&["no route to host", "network is unreachable"], "there is no route to the registry"),
+    (&["500 internal", "502 bad gateway", "503 service", "504 gateway"], "the registry is out of order (5xx)"),
     (&["timeout", "deadline exceeded", "timed out"], "the registry does not answer in time"),
+    (
+        &["401 unauthorized", "unauthorized", "authorization failed", "authentication required"],
+        "401 from the registry: the login is missing or refused",
+    ),
+    (
+        &["403 forbidden", "access denied", "insufficient_scope", "access to the resource is denied"],
+        "403 from the registry: the login may not read it, or the image is not there",
+    ),
     (&["no space left"], "the disk of the container runtime is full"),
-    (&["manifest unknown", "not found", "404"], "the registry does not have it"),
+    (&["manifest unknown", "not found"], "the registry does not have it"),
     (&["present with pull policy of never", "errimageneverpull"], "it is not on this node, and must not be pulled"),
     (&["invalid reference", "couldn't parse image", "invalidimagename"], "its name is no image's"),
-    (&["500 internal", "502 bad gateway", "503 service", "504 gateway"], "the registry is out of order (5xx)"),
 ];
 
 /// The most of the runtime's words that is shown, in characters.
@@ -41,7 +42,8 @@ pub fn not_pulled(image: &str, said: &str) -> String {
     if pause {
         return format!("{} {PAUSE}", beginning(image));
     }
-    let lower = said.to_lowercase();
+    // Its own name says nothing of the cause.
+    let lower = said.to_lowercase().replace(&image.to_lowercase(), "");
     let cause = CAUSES.iter().find(|(words, _)| words.iter().any(|word| lower.contains(word))).map(|(_, cause)| *cause);
     let mut shown: String = said.chars().take(MOST).collect();
     if shown.len() < said.len() {
@@ -83,6 +85,12 @@ mod tests {
             ),
             ("unexpected status from GET request to https://r.org/v2/: 403 Forbidden", "403 from the registry"),
             ("r.org/x:1: not found", "does not have it"),
+            (
+                "failed to authorize: failed to fetch anonymous token: Get \"https://auth/\": dial tcp: i/o timeout",
+                "does not answer in time",
+            ),
+            ("failed to authorize: failed to fetch oauth token: unexpected status: 504 Gateway Time-out", "out of order"),
+            ("failed to extract layer: open /x: permission denied", "failed to pull and unpack"),
             ("failed to do request: Head \"https://r.org/v2/\": dial tcp: lookup r.org: no such host", "the DNS does not know"),
             (
                 "failed to do request: Head \"https://r.org/\": dial tcp 10.0.0.1:443: connect: connection refused",
@@ -96,8 +104,11 @@ mod tests {
             ("failed to do request: http: server gave HTTP response to HTTPS client", "does not answer in TLS"),
         ] {
             let sentence = not_pulled("r.org/x:1", &format!("{failed}{said}"));
-            assert!(sentence.starts_with("image r.org/x:1 cannot be pulled: ") && sentence.contains(cause), "{sentence}");
+            let begin = "image r.org/x:1 cannot be pulled: ";
+            assert!(sentence.strip_prefix(begin).is_some_and(|rest| rest.contains(cause)), "{sentence}");
         }
+        let named = not_pulled("r.org/timeout-certificate:1", "r.org/timeout-certificate:1: not found");
+        assert!(named.contains("does not have it"), "{named}");
         let never = "Container image \"r.org/x:1\" is not present with pull policy of Never";
         assert!(not_pulled("r.org/x:1", never).contains("must not be pulled"));
         let long = not_pulled("r.org/x:1", &"ä".repeat(2000));

@@ -355,6 +355,7 @@ mod tests {
                 deleting: None,
                 finalizers: Vec::new(),
                 claims: Vec::new(),
+                created: None,
             })
         };
         let mut cluster = ClusterView::default();

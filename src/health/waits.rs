@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::Level;
 use crate::state::{ClusterView, ObjectId, Pod, Trouble};
 
@@ -34,7 +36,8 @@ pub fn why(cluster: &ClusterView, id: &ObjectId) -> String {
             of => format!("{count} of {of} pods {}", plural(&reason)),
         })
         .collect();
-    told.extend(not_made(cluster, id));
+    let newest = pods.iter().filter_map(|pod| pod.created).max();
+    told.extend(not_made(cluster, id, newest));
     told.join("; ")
 }
 
@@ -55,8 +58,14 @@ fn waits(cluster: &ClusterView, pod: &Pod) -> Option<String> {
     if pod.health.level == Level::Degraded {
         return Some(format!("does not run: {}", pod.health.message));
     }
+    // A claim that waits for its first consumer has no volume because the pod has no place.
+    let unschedulable = pod.health.reason == "Unschedulable";
+    if unschedulable && !pod.health.message.to_lowercase().contains("persistentvolumeclaim") {
+        return Some(format!("waits for a place on the node: {}", short(&pod.health.message)));
+    }
     let of = |claim: &String| ObjectId::new("PersistentVolumeClaim", &pod.namespace, claim);
     let unbound = pod.claims.iter().find_map(|claim| match cluster.workloads.get(&of(claim)) {
+        Some(seen) if seen.deleting => Some((claim, "is being deleted")),
         Some(seen) if seen.health.level == Level::Healthy => None,
         Some(seen) if seen.health.level == Level::Degraded => Some((claim, "has lost its volume")),
         Some(_) => Some((claim, "has no volume yet")),
@@ -66,6 +75,8 @@ fn waits(cluster: &ClusterView, pod: &Pod) -> Option<String> {
         return Some(format!("waits for the claim {claim}, which {how}"));
     }
     let trouble = cluster.troubles.get(&ObjectId::new("Pod", &pod.namespace, &pod.name));
+    // Of a pod whose containers run it is over.
+    let trouble = trouble.filter(|_| pod.health.reason == "Pending");
     if let Some(trouble) = trouble.filter(|trouble| trouble.uid.is_empty() || trouble.uid == pod.uid) {
         let said = short(&trouble.message);
         return Some(match trouble.reason.as_str() {
@@ -73,17 +84,19 @@ fn waits(cluster: &ClusterView, pod: &Pod) -> Option<String> {
             _ => format!("does not start: {said}"),
         });
     }
-    (pod.health.reason == "Unschedulable").then(|| format!("waits for a place on the node: {}", short(&pod.health.message)))
+    unschedulable.then(|| format!("waits for a place on the node: {}", short(&pod.health.message)))
 }
 
 /// Its controller cannot make the pods: a quota, an admission, a policy.
-fn not_made(cluster: &ClusterView, id: &ObjectId) -> Option<String> {
+/// `newest`: when the newest of its pods was made: what was said before is over.
+fn not_made(cluster: &ClusterView, id: &ObjectId, newest: Option<Timestamp>) -> Option<String> {
     let of = |trouble: &&Trouble| {
         let about = &trouble.about;
         let replica_set = about.kind == "ReplicaSet"
             && id.kind == "Deployment"
             && about.name.rsplit_once('-').is_some_and(|(deployment, _)| deployment == id.name);
-        trouble.reason == "FailedCreate" && about.namespace == id.namespace && (about == id || replica_set)
+        let over = newest.is_some_and(|newest| newest > trouble.at);
+        !over && trouble.reason == "FailedCreate" && about.namespace == id.namespace && (about == id || replica_set)
     };
     let trouble = cluster.troubles.values().map(AsRef::as_ref).filter(of).max_by_key(|trouble| trouble.at)?;
     Some(format!("its pods cannot be made: {}", short(&trouble.message)))
@@ -117,6 +130,7 @@ mod tests {
             deleting: None,
             finalizers: Vec::new(),
             claims: claims.iter().map(|&claim| claim.to_owned()).collect(),
+            created: None,
         })
     }
 
@@ -163,8 +177,19 @@ mod tests {
         assert_eq!(of("a"), "its pod waits for a volume: MountVolume.SetUp failed for volume \"pvc-1\" : stale NFS file handle");
         assert_eq!(of("another"), "", "of the pod of that name before");
         let full = Health::new(Level::Progressing, "Unschedulable", "0/1 nodes are available: 1 Insufficient memory.");
-        let shown = told(&cluster(vec![pod("a", full, &[])], &[], Vec::new()));
+        let shown = told(&cluster(vec![pod("a", full.clone(), &["y"])], &[("y", Level::Suspended)], Vec::new()));
         assert_eq!(shown, "its pod waits for a place on the node: 0/1 nodes are available: 1 Insufficient memory.");
+    }
+
+    #[test]
+    fn what_is_over_is_not_told() {
+        let starting = Health::new(Level::Progressing, "NotReady", "its containers are not ready");
+        let mount = || vec![trouble("Pod", "a", "a", "FailedMount", "secret not found")];
+        assert_eq!(told(&cluster(vec![pod("a", starting.clone(), &[])], &[], mount())), "", "its containers run");
+        let mut made = pod("a", starting, &[]);
+        Arc::make_mut(&mut made).created = Some(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1));
+        let refused = || vec![trouble("ReplicaSet", "minio-5d", "", "FailedCreate", "no service account")];
+        assert_eq!(told(&cluster(vec![made], &[], refused())), "", "it was made since");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! a restart in the middle of anything is an ordinary start.
 
 pub mod adoption;
+pub mod beneath;
 pub mod data;
 pub mod failure;
 pub mod interlock;
@@ -134,8 +135,13 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         plan.phase = Phase::Degraded;
         plan.summary = format!("{}: {}", condition.id, condition.message);
     }
+    // While nothing else is to be done.
+    if plan.steps.is_empty() && inputs.ledger.job.is_none() {
+        plan.steps.extend(beneath::next(inputs));
+    }
     // A time that has passed is no time to wake at.
-    plan.wake_at = [plan.wake_at, preflight::changes_at(inputs)].into_iter().flatten().filter(|at| *at > inputs.now).min();
+    let times = [plan.wake_at, preflight::changes_at(inputs), beneath::again_at(inputs)];
+    plan.wake_at = times.into_iter().flatten().filter(|at| *at > inputs.now).min();
     plan.conditions = conditions;
     plan.health = health;
     plan

@@ -187,6 +187,18 @@ pub enum Step {
     /// Take over what somebody else deployed and what is configured exactly. Changes nothing
     /// on the node.
     Adopt,
+    /// Look, in a transient unit, at what lies beneath the mount point of a data directory. Changes
+    /// nothing.
+    LookBeneath {
+        /// The data directory.
+        path: PathBuf,
+        /// Where it leads.
+        resolved: PathBuf,
+        /// The mount point it lies on.
+        mount_point: PathBuf,
+        /// The kernel's number of that mount.
+        mount_id: u64,
+    },
     /// Record the file system of a data directory and put the marker into it.
     MarkDisk {
         /// The data directory.
@@ -263,6 +275,7 @@ impl Step {
             Self::NoteRecovered => "note-recovered",
             Self::FinishJob { .. } => "finish-job",
             Self::Adopt => "adopt",
+            Self::LookBeneath { .. } => "look-beneath",
             Self::MarkDisk { .. } => "mark-disk",
         }
     }
@@ -327,6 +340,7 @@ impl std::fmt::Display for Step {
             }
             Self::FinishJob { result, reason, message, .. } => write!(f, "end the job: {}, {reason}: {message}", result.as_str()),
             Self::Adopt => write!(f, "take over what is deployed, as it is"),
+            Self::LookBeneath { path, .. } => write!(f, "look at what the disk of {} hides", path.display()),
             Self::MarkDisk { path } => write!(f, "record the disk of {}", path.display()),
         }
     }

@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use kube::core::Status;
 use kube::{Api, Client};
 use serde_json::Value as Json;
 use tokio::sync::watch;
@@ -28,6 +29,9 @@ const PERIOD: Duration = Duration::from_secs(600);
 /// How often while something differs.
 const PERIOD_DRIFTED: Duration = Duration::from_secs(30);
 
+/// How often while it could not be looked at.
+const PERIOD_FAILED: Duration = Duration::from_secs(120);
+
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -40,27 +44,63 @@ const FIELDS: usize = 3;
 /// Namespace, name and revision of the releases to look at.
 pub type Question = Vec<(String, String, u64)>;
 
+/// An object that differed, and what it is compared with.
+struct Suspect {
+    path: String,
+    document: String,
+    drifted: Drifted,
+}
+
 /// Looks while there is a question, until the receiver is gone.
 pub async fn run(paths: Arc<Paths>, mut question: watch::Receiver<Option<Question>>, observations: Observations) {
+    let mut suspects: Vec<Suspect> = Vec::new();
+    let mut whole: Option<(Question, Instant)> = None;
     loop {
         let asked = question.borrow_and_update().clone();
         let seen = match &asked {
-            None => Observed::Unknown { reason: "no platform is at rest".into() },
-            Some(releases) => match tokio::time::timeout(PATIENCE, look(&paths, releases)).await {
-                Ok(Ok(drifted)) => Observed::Fresh(drifted),
-                Ok(Err(reason)) => Observed::Unknown { reason },
-                Err(_) => Observed::Unknown { reason: format!("no answer within {} s", PATIENCE.as_secs()) },
-            },
+            None => Err("no platform is at rest".into()),
+            Some(releases) => {
+                // In between only what differed is looked at again.
+                let known = whole.as_ref().is_some_and(|(of, at)| of == releases && at.elapsed() < PERIOD);
+                let looking = async {
+                    let client = api::connect(&paths.kubeconfig).await?;
+                    if known { again(&client, std::mem::take(&mut suspects)).await } else { look(client, releases).await }
+                };
+                let looked = tokio::time::timeout(PATIENCE, looking).await;
+                looked.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+            }
         };
-        let quiet = seen.fresh().is_some_and(Vec::is_empty);
+        // What was asked for is not what is there any more: an old manifest would be compared with new objects.
+        match question.has_changed() {
+            Err(_) => return,
+            Ok(true) if asked.is_some() => continue,
+            Ok(_) => {}
+        }
+        let period = match (&seen, &asked) {
+            (Ok(found), _) if found.is_empty() => Some(PERIOD),
+            (Ok(_), _) => Some(PERIOD_DRIFTED),
+            (Err(_), Some(_)) => Some(PERIOD_FAILED),
+            (Err(_), None) => None,
+        };
+        let seen = match seen {
+            Ok(found) => {
+                if let (Some(releases), true) = (asked, whole.as_ref().is_none_or(|(_, at)| at.elapsed() >= PERIOD)) {
+                    whole = Some((releases, Instant::now()));
+                }
+                let drifted = found.iter().map(|one| one.drifted.clone()).collect();
+                suspects = found;
+                Observed::Fresh(drifted)
+            }
+            Err(reason) => {
+                whole = None;
+                Observed::Unknown { reason }
+            }
+        };
         if observations.send(Observation::Drift(seen)).await.is_err() {
             return;
         }
-        let changed = match asked {
-            Some(_) => {
-                let period = if quiet { PERIOD } else { PERIOD_DRIFTED };
-                tokio::time::timeout(period, question.changed()).await.unwrap_or(Ok(()))
-            }
+        let changed = match period {
+            Some(period) => tokio::time::timeout(period, question.changed()).await.unwrap_or(Ok(())),
             None => question.changed().await,
         };
         if changed.is_err() {
@@ -70,15 +110,16 @@ pub async fn run(paths: Arc<Paths>, mut question: watch::Receiver<Option<Questio
 }
 
 /// One look at everything these releases brought.
-async fn look(paths: &Paths, releases: &Question) -> Result<Vec<Drifted>, String> {
-    let client = api::connect(&paths.kubeconfig).await?;
+async fn look(client: Client, releases: &Question) -> Result<Vec<Suspect>, String> {
     let mut kinds = Kinds { client: client.clone(), served: BTreeMap::new() };
-    let mut drifted = Vec::new();
+    let mut found = Vec::new();
     for (namespace, name, revision) in releases {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let secret = secrets.get(&format!("sh.helm.release.v1.{name}.v{revision}")).await.map_err(|error| chain(&error))?;
+        let secret = format!("sh.helm.release.v1.{name}.v{revision}");
         // The text of one release at a time.
-        let manifest = release::manifest(&secret).map_err(|error| chain(&error))?;
+        let manifest = secrets.get(&secret).await.map_err(|error| chain(&error))?;
+        let manifest = release::manifest(&manifest).map_err(|error| chain(&error))?;
+        let before = found.len();
         for (document, entry) in release::manifest_documents(&manifest) {
             if PASSING.contains(&entry.kind.as_str()) {
                 continue;
@@ -87,33 +128,64 @@ async fn look(paths: &Paths, releases: &Question) -> Result<Vec<Drifted>, String
             let Some((plural, namespaced)) = kinds.of(&entry.api_version, &entry.kind).await? else { continue };
             let of = if namespaced { entry.metadata.namespace.as_deref().unwrap_or(namespace) } else { "" };
             let path = path_of(&entry.api_version, &plural, of, &entry.metadata.name);
-            if let Some(how) = compare(&client, &path, document).await? {
+            if let Some(how) = compare(&client, &path, &document).await? {
                 let object = ObjectId::new(&entry.kind, of, &entry.metadata.name);
-                drifted.push(Drifted { object, release: name.clone(), how });
+                found.push(Suspect { path, document, drifted: Drifted { object, release: name.clone(), how } });
             }
         }
+        // Helm may have begun with it meanwhile, and the watch told it only now.
+        if found.len() > before && !is_deployed(&secrets, &secret).await? {
+            found.truncate(before);
+        }
     }
-    Ok(drifted)
+    Ok(found)
 }
 
-/// What differs of one object; `None`: nothing, or nobody can tell.
-async fn compare(client: &Client, path: &str, document: String) -> Result<Option<String>, String> {
+/// Looks at those that differed.
+async fn again(client: &Client, suspects: Vec<Suspect>) -> Result<Vec<Suspect>, String> {
+    let mut found = Vec::new();
+    for mut suspect in suspects {
+        if let Some(how) = compare(client, &suspect.path, &suspect.document).await? {
+            suspect.drifted.how = how;
+            found.push(suspect);
+        }
+    }
+    Ok(found)
+}
+
+async fn is_deployed(secrets: &Api<Secret>, name: &str) -> Result<bool, String> {
+    let metadata = secrets.get_metadata_opt(name).await.map_err(|error| chain(&error))?;
+    let status = metadata.and_then(|secret| secret.metadata.labels?.remove("status"));
+    Ok(status.as_deref() == Some("deployed"))
+}
+
+/// Did the API server not look at it? What it looked at and refused is another matter.
+fn is_unanswered(status: &Status) -> bool {
+    status.code == 429 || (status.code >= 500 && !status.message.contains("failed to create typed"))
+}
+
+/// What differs of one object; `None`: nothing, or it cannot be compared this way.
+///
+/// # Errors
+///
+/// When the API server did not look at it.
+async fn compare(client: &Client, path: &str, document: &str) -> Result<Option<String>, String> {
     let get = request(Method::GET, path, "application/json", Vec::new());
     let live: Json = match client.request(get).await {
         Ok(live) => live,
         Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Some("was deleted".into())),
-        Err(kube::Error::Api(_)) => return Ok(None),
+        Err(kube::Error::Api(status)) if !is_unanswered(&status) => return Ok(None),
         Err(error) => return Err(chain(&error)),
     };
     if live.pointer("/metadata/deletionTimestamp").is_some() {
         return Ok(None);
     }
     let dry = format!("{path}?dryRun=All&force=true&fieldManager=kaapana-agent&fieldValidation=Ignore");
-    let patch = request(Method::PATCH, &dry, "application/apply-patch+yaml", document.into_bytes());
+    let patch = request(Method::PATCH, &dry, "application/apply-patch+yaml", document.as_bytes().to_vec());
     let wanted: Json = match client.request(patch).await {
         Ok(wanted) => wanted,
         // Such as a list that names the same thing twice, which only server-side apply minds.
-        Err(kube::Error::Api(_)) => return Ok(None),
+        Err(kube::Error::Api(status)) if !is_unanswered(&status) => return Ok(None),
         Err(error) => return Err(chain(&error)),
     };
     let mut fields = Vec::new();
@@ -200,7 +272,7 @@ impl Kinds {
                     .filter(|resource| !resource.name.contains('/'))
                     .map(|resource| (resource.kind, (resource.name, resource.namespaced)))
                     .collect(),
-                Err(kube::Error::Api(_)) => BTreeMap::new(),
+                Err(kube::Error::Api(status)) if !is_unanswered(&status) => BTreeMap::new(),
                 Err(error) => return Err(chain(&error)),
             };
             self.served.insert(api_version.to_owned(), kinds);
@@ -232,6 +304,14 @@ mod tests {
         let wanted = json!({"metadata": {"labels": {}}, "spec": {"replicas": 1, "list": [{"image": "y"}]}});
         assert_eq!(of(live.clone(), wanted), ["metadata.labels.a", "spec.list[0].image", "spec.replicas"]);
         assert_eq!(of(live, json!({"metadata": {"labels": {"a": "1"}}, "spec": {"replicas": 0, "list": []}})), ["spec.list"]);
+    }
+
+    #[test]
+    fn a_server_that_did_not_look_is_no_verdict() {
+        let status = |code: u16, message: &str| Status { code, message: message.into(), ..Status::default() };
+        assert!(is_unanswered(&status(429, "")) && is_unanswered(&status(504, "etcdserver: request timed out")));
+        assert!(!is_unanswered(&status(500, "failed to create typed patch object: duplicate entries")));
+        assert!(!is_unanswered(&status(422, "immutable")) && !is_unanswered(&status(404, "")));
     }
 
     #[test]

@@ -28,8 +28,12 @@ pub async fn run(mut wanted: watch::Receiver<Option<String>>, observations: Obse
             Some(name) => {
                 let of = name.clone();
                 // The resolver of the system, as every program of this machine has it.
-                let answer = patience::ask(&mut outstanding, PATIENCE, move || resolve(&of)).await;
-                let addresses = answer.and_then(|answer| answer);
+                let answer = patience::ask(&mut outstanding, PATIENCE, move || (resolve(&of), of)).await;
+                // A late answer may be that for the name of before.
+                if answer.as_ref().is_ok_and(|(_, asked)| *asked != name) {
+                    continue;
+                }
+                let addresses = answer.and_then(|(addresses, _)| addresses);
                 let period = if addresses.is_ok() { PERIOD } else { PERIOD_FAILED };
                 (Observed::Fresh(Resolved { name, addresses }), period)
             }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::{Observation, Observations, SettingsInForce};
+use super::{Observation, Observations, SettingsInForce, patience};
 use crate::command::Redactor;
 use crate::config::Settings;
 use crate::error::chain;
@@ -22,16 +23,37 @@ const PERIOD_FAILED: Duration = Duration::from_secs(30);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks while there is something to ask for, until the receiver is gone. A login that was refused
-/// is not tried again: accounts are locked after some tries.
+/// How often while the login is refused: accounts are locked after some tries in a row.
+const PERIOD_REFUSED: Duration = Duration::from_secs(6 * 3600);
+
+/// A client, and the settings it was made of.
+type Made = (Result<Registry, RegistryError>, Arc<Settings>);
+
+/// Asks while there is something to ask for, until the receiver is gone.
 pub async fn run(mut wanted: SettingsInForce, observations: Observations) {
+    let mut outstanding: Option<JoinHandle<Made>> = None;
     loop {
         let asked = wanted.borrow_and_update().clone();
         let (seen, again) = match &asked {
             None => (Observed::Unknown { reason: "no chart of a registry is wanted".into() }, None),
             Some(settings) => {
-                let (state, again) = look(settings).await;
-                (Observed::Fresh(state), again)
+                // Reading the authority's file and the system's certificates may hang.
+                let of = Arc::clone(settings);
+                let made = patience::ask(&mut outstanding, PATIENCE, move || (Registry::new(&of), of)).await;
+                let problem = match made {
+                    // A late answer may be that for the settings of before.
+                    Ok((_, of)) if of != *settings => continue,
+                    Ok((Ok(registry), _)) => look(&registry, settings).await,
+                    Ok((Err(error), _)) => Some((error.reason().to_owned(), redacted(settings, &error), PERIOD_FAILED)),
+                    Err(reason) => {
+                        let message = format!("the file of registry.ca_file or the system's certificates: {reason}");
+                        Some(("RegistryCaFile".to_owned(), message, PERIOD_FAILED))
+                    }
+                };
+                let chart = format!("{}:{}", settings.chart_reference(), settings.text("platform.version"));
+                let again = problem.as_ref().map_or(PERIOD, |(.., again)| *again);
+                let problem = problem.map(|(reason, message, _)| (reason, message));
+                (Observed::Fresh(RegistryState { chart, problem }), Some(again))
             }
         };
         if observations.send(Observation::Registry(seen)).await.is_err() {
@@ -51,30 +73,22 @@ async fn changed(wanted: &mut SettingsInForce, again: Option<Duration>) -> Resul
     }
 }
 
-/// One look, and when to look again.
-async fn look(settings: &Arc<Settings>) -> (RegistryState, Option<Duration>) {
-    let version = settings.text("platform.version").to_owned();
-    let chart = format!("{}:{version}", settings.chart_reference());
-    let of = Arc::clone(settings);
-    let asking = async {
-        // Reading the authority's file and the system's certificates may block.
-        let registry = tokio::task::spawn_blocking(move || Registry::new(&of)).await;
-        match registry {
-            Ok(registry) => registry?.find(&version).await.map(|offer| offer.digest().to_owned()),
-            Err(error) => Err(RegistryError::Disk(std::io::Error::other(error))),
-        }
-    };
-    let problem = match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(Ok(_)) => return (RegistryState { chart, problem: None }, Some(PERIOD)),
+/// One look: why the chart would not be given, and when to ask again.
+async fn look(registry: &Registry, settings: &Settings) -> Option<(String, String, Duration)> {
+    match tokio::time::timeout(PATIENCE, registry.find(settings.text("platform.version"))).await {
+        Ok(Ok(_)) => None,
         Ok(Err(error)) => {
-            let again = (!matches!(error, RegistryError::LoginRefused { .. })).then_some(PERIOD_FAILED);
-            (error.reason().to_owned(), Redactor::new(settings.secrets()).redact(&chain(&error)), again)
+            let refused = matches!(error, RegistryError::LoginRefused { .. });
+            let again = if refused { PERIOD_REFUSED } else { PERIOD_FAILED };
+            Some((error.reason().to_owned(), redacted(settings, &error), again))
         }
         Err(_) => {
             let message = format!("the registry did not answer within {} s", PATIENCE.as_secs());
-            ("RegistryNotReachable".to_owned(), message, Some(PERIOD_FAILED))
+            Some(("RegistryNotReachable".to_owned(), message, PERIOD_FAILED))
         }
-    };
-    let (reason, message, again) = problem;
-    (RegistryState { chart, problem: Some((reason, message)) }, again)
+    }
+}
+
+fn redacted(settings: &Settings, error: &RegistryError) -> String {
+    Redactor::new(settings.secrets()).redact(&chain(error))
 }

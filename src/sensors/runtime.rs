@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Observation, Observations};
 use crate::error::chain;
 use crate::paths::Paths;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, RuntimeError};
 use crate::state::{Observed, RuntimeState};
 
 /// How often it is asked while it is ready.
@@ -47,6 +47,7 @@ pub async fn look(socket: &Path) -> Observed<RuntimeState> {
                 .collect::<Vec<_>>()
                 .join("; "),
         }),
+        Err(error @ RuntimeError::TooOld) => Observed::Fresh(RuntimeState::NotReady { message: error.to_string() }),
         Err(error) => {
             let message = chain(&error);
             // Whoever looks may not ask, which says nothing of the runtime.

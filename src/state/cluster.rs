@@ -160,6 +160,8 @@ pub struct Pod {
     pub deleting: Option<Timestamp>,
     /// What must be done before it is gone.
     pub finalizers: Vec<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// The claims it mounts, in its namespace.
     pub claims: Vec<String>,
 }

@@ -6,6 +6,7 @@
 //! [`crate::health`] read them, nothing here looks at the node.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -113,6 +114,8 @@ pub struct Snapshot {
     pub system: Observed<System>,
     /// Limits of the kernel.
     pub limits: Observed<Limits>,
+    /// What lies beneath the mount points of the data directories, by directory.
+    pub beneath: BTreeMap<PathBuf, Beneath>,
     /// Objects of the platform's releases that somebody changed, while no job works.
     pub drift: Observed<Vec<Drifted>>,
     /// The registry, while no job works.

@@ -250,6 +250,8 @@ pub struct Directory {
     pub missing_mounts: Vec<PathBuf>,
     /// The mount point the directory lies on now.
     pub mount_point: PathBuf,
+    /// The kernel's number of that mount.
+    pub mount_id: Option<u64>,
     /// Source of that mount, such as `/dev/sdb1`.
     pub source: String,
     /// Its file system type.
@@ -285,4 +287,16 @@ pub struct DiskIdentity {
     pub fsid: Option<String>,
     /// The id in the agent's marker file.
     pub marker: Option<String>,
+}
+
+/// What lies beneath the mount point of a data directory, at its place: written while the disk
+/// was away, and hidden by it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beneath {
+    /// The mount that hides it.
+    pub mount_id: u64,
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// The first names, and how many there are; or why nobody can tell.
+    pub found: Result<(Vec<String>, u64), String>,
 }

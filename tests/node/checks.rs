@@ -220,6 +220,15 @@ const FAULTS: &[Fault] = &[
         period: 0,
     },
     Fault {
+        check: "disk.slow.shadowed",
+        what: "a file lies beneath the disk",
+        reason: "FilesBeneath",
+        says: "beneath /data/slow lies in /data/slow: forgotten",
+        make: "mkdir -p /mnt/below; mount --bind / /mnt/below; touch /mnt/below/data/slow/forgotten; systemctl restart kaapana-agent",
+        mend: "rm /mnt/below/data/slow/forgotten; umount /mnt/below; systemctl restart kaapana-agent",
+        period: 5,
+    },
+    Fault {
         check: "platform.drift",
         what: "a service is changed by hand",
         reason: "Changed",

@@ -29,11 +29,34 @@ drift Deployment/minio differs in spec.replicas
 checks
 plan
 drift none
+beneath slow studies incoming
+checks
+plan
+beneath slow
+checks
 runtime silent no answer within 10 s
 checks
+plan
+# A change meanwhile waits for the runtime, and not for the registry.
+registry RegistryNotReachable connection refused
+config
+[platform]
+version = "0.6.0"
+domain = "kaapana.example.org"
+[network]
+http_port = 8080
+[registry]
+url = "registry.example.org/kaapana"
+username = "reader"
+password = "Password1"
+[data]
+fast_dir = "/data/fast"
+slow_dir = "/data/slow"
+end
 plan
 runtime unready NetworkReady: NetworkPluginNotReady cni plugin not initialized
 checks
 runtime ready
+registry RegistryNotReachable connection refused
 checks
 plan

@@ -4,11 +4,35 @@ use super::{DATA_VERSION, List};
 use crate::config::settings::Settings;
 use crate::planner::interlock::{self, Verdict};
 use crate::planner::step::count;
-use crate::planner::{Inputs, data};
+use crate::planner::{Inputs, beneath, data};
 use crate::state::{Directory, Disks, Observed, Severity, Status};
 
 /// Said of what is not known of a directory that hangs.
 const UNANSWERED: &str = "the file system does not answer";
+
+/// What was written while the disk was away. There while something is mounted.
+fn shadowed(inputs: &Inputs<'_>, directory: &Directory, id: &str, list: &mut List) {
+    let Some(seen) = beneath::known(&inputs.snapshot.beneath, directory) else { return };
+    let (severity, point) = (Severity::Warning, directory.mount_point.display());
+    match &seen.found {
+        Err(error) => list.add(id, severity, Status::Unknown, "NotObserved", error.clone(), ""),
+        Ok((_, 0)) => list.good(id, severity, format!("nothing lies beneath {point}")),
+        Ok((names, of)) => {
+            let path = directory.resolved.display();
+            let more = of.saturating_sub(names.len() as u64);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let message = format!(
+                "beneath {point} lies in {path}: {}{more}; it was written while the disk was away, nothing reads it, and it takes \
+                 space of the file system below",
+                names.join(", ")
+            );
+            let advice = format!(
+                "mount --bind / /mnt; compare /mnt{path} with {path} before anything of it is moved or removed; umount /mnt"
+            );
+            list.add(id, severity, Status::False, "FilesBeneath", message, advice);
+        }
+    }
+}
 
 pub(super) fn disks(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
     let observed = &inputs.snapshot.disks;
@@ -56,6 +80,7 @@ pub(super) fn disks(inputs: &Inputs<'_>, settings: &Settings, list: &mut List) {
         list.good(&id("answers"), Severity::Critical, format!("{} answers", directory.path.display()));
         let cluster = inputs.snapshot.cluster.fresh().map(AsRef::as_ref);
         list.verdict(&id("identity"), Severity::Critical, interlock::identity(inputs.ledger, directory, cluster));
+        shadowed(inputs, directory, &id("shadowed"), list);
         list.verdict(&id("writable"), Severity::Critical, interlock::writable(directory));
         if name == "fast"
             && let Some((verdict, severity)) = data::verdict(settings, directory, inputs.ledger)

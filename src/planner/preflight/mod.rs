@@ -36,6 +36,7 @@ pub const CHECKS: &[&str] = &[
     "disk.monitored",
     "disk.mounted",
     "disk.separate",
+    "disk.shadowed",
     "disk.space",
     "disk.version",
     "disk.writable",

@@ -104,6 +104,10 @@ pub(super) fn drift(inputs: &Inputs<'_>, list: &mut List) {
     }
     let (id, severity) = ("platform.drift", Severity::Info);
     let observed = &inputs.snapshot.drift;
+    // The doctor, which looks once, does not ask for it.
+    if matches!(observed, Observed::Pending) {
+        return;
+    }
     let Some(drifted) = observed.fresh() else { return list.unknown(id, severity, observed) };
     if drifted.is_empty() {
         return list.good(id, severity, "every object is as its release says");

@@ -59,6 +59,7 @@ pub(super) fn pod(pod: &core::Pod) -> Option<Reduced> {
         deleting: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         finalizers: pod.metadata.finalizers.clone().unwrap_or_default(),
         claims: claims(pod),
+        created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
     })))
 }
 

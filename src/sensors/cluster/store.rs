@@ -70,13 +70,15 @@ impl Store {
                 self.listing.insert(kind, BTreeMap::new());
             }
             Delta::Put(kind, reduced) => {
+                let key = reduced.key();
+                // Also while it is listed anew.
+                let known = self.objects.get(kind).and_then(|all| all.get(&key)).cloned();
                 let objects = match self.listing.get_mut(kind) {
                     Some(listing) => listing,
                     None => self.objects.entry(kind).or_default(),
                 };
-                let key = reduced.key();
-                let reduced = match (objects.get(&key), reduced) {
-                    (Some(Reduced::Pod(known)), Reduced::Pod(new)) => Reduced::Pod(remember(known, new)),
+                let reduced = match (known, reduced) {
+                    (Some(Reduced::Pod(known)), Reduced::Pod(new)) => Reduced::Pod(remember(&known, new)),
                     (_, reduced) => reduced,
                 };
                 objects.insert(key, reduced);
@@ -177,5 +179,30 @@ mod tests {
             store.apply(delta);
         }
         assert_eq!(store.changed_view().unwrap().volumes.keys().collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn what_a_pull_failed_at_is_known_over_a_new_list() {
+        let pod = |said: &str| {
+            let object: k8s_openapi::api::core::v1::Pod = serde_json::from_value(serde_json::json!({
+                "metadata": {"name": "a", "namespace": "n", "uid": "u"},
+                "status": {"phase": "Pending", "containerStatuses": [{"name": "c", "image": "r/x:1", "imageID": "", "ready": false,
+                    "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff", "message": said}}}]}
+            }))
+            .unwrap();
+            super::super::reduce::pod(&object).unwrap()
+        };
+        let mut store = Store::default();
+        for delta in [
+            Delta::Put("p", pod("401 Unauthorized")),
+            Delta::Begin("p"),
+            Delta::Put("p", pod("Back-off pulling image \"r/x:1\"")),
+            Delta::Listed("p"),
+        ] {
+            store.apply(delta);
+        }
+        let view = store.changed_view().unwrap();
+        let message = &view.pods.values().next().unwrap().health.message;
+        assert!(message.contains("401 from the registry"), "{message}");
     }
 }

@@ -106,6 +106,7 @@ fn unseen(paths: &Paths, configured: &Path, path: &Path) -> std::io::Result<(Dir
         version: None,
         missing_mounts,
         mount_point: mount.map(|mount| mount.point.clone()).unwrap_or_default(),
+        mount_id: mount.and_then(|mount| mount.id),
         source: mount.map(|mount| mount.source.clone()).unwrap_or_default(),
         fs_type: mount.map(|mount| mount.fs_type.clone()).unwrap_or_default(),
         read_only: mount.is_some_and(|mount| mount.read_only),

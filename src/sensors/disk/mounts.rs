@@ -8,6 +8,8 @@ use crate::systemd::unescape_mount_name;
 /// A line of the mount table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
+    /// The kernel's number of this mount; a number is used again once its mount is gone.
+    pub id: Option<u64>,
     /// `major:minor`.
     pub device: String,
     /// Where it is mounted.
@@ -29,7 +31,8 @@ pub fn parse_mountinfo(text: &str) -> Vec<Mount> {
 fn parse_line(line: &str) -> Option<Mount> {
     let (head, tail) = line.split_once(" - ")?;
     let mut head = head.split(' ');
-    let device = head.nth(2)?.to_owned();
+    let id = head.next()?.parse().ok();
+    let device = head.nth(1)?.to_owned();
     let point = PathBuf::from(unescape(head.nth(1)?));
     let options = head.next()?;
     let mut tail = tail.split(' ');
@@ -37,7 +40,7 @@ fn parse_line(line: &str) -> Option<Mount> {
     let source = unescape(tail.next()?);
     let super_options = tail.next().unwrap_or_default();
     let ro = |options: &str| options.split(',').any(|option| option == "ro");
-    Some(Mount { device, point, read_only: ro(options) || ro(super_options), fs_type, source })
+    Some(Mount { id, device, point, read_only: ro(options) || ro(super_options), fs_type, source })
 }
 
 /// Blanks, tabs, newlines and backslashes are octal in mount tables and in fstab.
