@@ -45,6 +45,8 @@ pub fn metadata(archive: &Path) -> Result<ChartMetadata, String> {
             })?);
         }
     }
+    // Behind the end of the tar archive stands gzip's checksum of all of it.
+    std::io::copy(&mut tar.into_inner(), &mut std::io::sink()).map_err(|error| format!("is damaged: {error}"))?;
     found.ok_or_else(|| "holds no Chart.yaml, so it is not a Helm chart".into())
 }
 
@@ -188,6 +190,12 @@ mod tests {
         assert_eq!(metadata(&path), Ok(ChartMetadata { name: "c".into(), version: "0.6.0".into() }));
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
         assert!(metadata(&path).is_err(), "a cut archive");
+        for at in [whole.len() - 5, whole.len() - 3, whole.len() / 2] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            std::fs::write(&path, &damaged).unwrap();
+            assert!(metadata(&path).is_err(), "another bit at {at} of {}", whole.len());
+        }
         std::fs::write(&path, "no archive").unwrap();
         assert!(metadata(&path).is_err());
         std::fs::write(&path, archive(&[("c/values.yaml", "")])).unwrap();

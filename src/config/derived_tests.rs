@@ -120,3 +120,18 @@ proptest::proptest! {
         proptest::prop_assert_eq!(["pacs", "airflow", "opensearch"].map(|name| limit(&again, name)), limits);
     }
 }
+
+/// Shares that do not make 100 are tolerated where a platform runs with them, and shared out by their sum.
+#[test]
+fn shares_are_parts_of_their_sum() {
+    let mut fragments = Fragments::default();
+    let text = "[platform]\nversion = \"0.6.0\"\ndomain = \"a.b\"\n[registry]\nurl = \"r.org\"\n[resources]\npacs_percent = 100\n\
+                airflow_percent = 60\nopensearch_percent = 40\n";
+    fragments.merge_text(Path::new("/10.toml"), text).unwrap();
+    let settings = crate::config::validate_leniently(&fragments).unwrap().unwrap();
+    let of = |name: &str| derived(name, &settings, &machine()).unwrap();
+    // 70 % of 64,000 MiB are shared out.
+    assert_eq!(of("pacs_memory_limit"), json!("22400"));
+    assert_eq!(of("airflow_memory_limit"), json!("13440"));
+    assert_eq!(of("opensearch_memory_limit"), json!("8960"));
+}

@@ -199,3 +199,32 @@ fn settings_survive_being_stored() {
     let again: Settings = serde_json::from_str(&text).unwrap();
     assert_eq!(settings.changed_keys(&again), Vec::<String>::new());
 }
+
+proptest::proptest! {
+    #[test]
+    fn what_is_taken_for_a_host_is_one(url in "\\PC{0,60}", domain in "\\PC{0,60}", host in "[a-z0-9.:/@_-]{0,40}") {
+        for (url, domain) in [(&url, &domain), (&host, &host)] {
+            let text = format!("[platform]\nversion = \"0.6.0\"\ndomain = {}\n[registry]\nurl = {}\n", quoted(domain), quoted(url));
+            let mut fragments = crate::config::Fragments::default();
+            fragments.merge_text(std::path::Path::new("/x.toml"), &text).unwrap();
+            if let Ok(Some(settings)) = crate::config::validate(&fragments) {
+                for taken in [settings.text("platform.domain"), settings.text("registry.url")] {
+                    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '@';
+                    proptest::prop_assert!(!taken.is_empty() && !taken.contains("://") && !taken.contains(odd), "{}", taken);
+                }
+            }
+        }
+    }
+}
+
+/// As TOML writes it.
+fn quoted(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .flat_map(|c| match c {
+            '"' | '\\' => vec!['\\', c],
+            c => vec![c],
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}

@@ -12,6 +12,11 @@ const CALLS: &str = "--trace=fsync,fdatasync,rename,renameat,renameat2,sendmsg,s
 /// Has one method of the Manager called, as nothing else asks the agent, and shows that its
 /// answer came after the new ledger and its directory were synced.
 pub fn is_synced_before_it_is_answered(node: &Node, call: &str) {
+    is_synced_before_it_is_answered_to(node, "", call);
+}
+
+/// The same for a call that is made with this before the command.
+pub fn is_synced_before_it_is_answered_to(node: &Node, caller: &str, call: &str) {
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut strace = Command::new("strace")
         .args(["--follow-forks", "--decode-fds=path", "--string-limit=256", CALLS, "--output"])
@@ -23,7 +28,7 @@ pub fn is_synced_before_it_is_answered(node: &Node, call: &str) {
     let mut said = BufReader::new(strace.stderr.take().unwrap()).lines();
     // Told once, when it is attached to all of its threads.
     said.find(|line| line.as_ref().is_ok_and(|line| line.contains("attached"))).expect("strace attaches").unwrap();
-    node.ok(&format!("busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager {call}"));
+    node.ok(&format!("{caller} busctl call ai.kaapana.Agent1 /ai/kaapana/Agent1 ai.kaapana.Agent1.Manager {call}"));
     let pid = rustix::process::Pid::from_child(&strace);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     strace.wait().unwrap();

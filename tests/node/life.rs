@@ -7,7 +7,7 @@ use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
-use super::durability::is_synced_before_it_is_answered;
+use super::durability::{is_synced_before_it_is_answered, is_synced_before_it_is_answered_to};
 use super::harness::{DEPLOYMENT, MOMENT, Node, config, nothing_hinders};
 
 #[test]
@@ -96,6 +96,12 @@ fn it_is_shown_by_the_systems_own_tools(node: &Node) {
         assert!(journal.contains(field), "{field} is missing in the journal");
     }
     assert!(node.ok("kaapanactl logs 1").contains("NAME: kaapana-admin-chart"), "a job's log is found by its number");
+    // And by the invocation of each of its units, which no other job ever has.
+    let history = node.wait("the history", MOMENT, |p| !p.history.is_empty()).history;
+    let invocations: Vec<&String> = history[0].steps.iter().map(|step| &step.invocation).collect();
+    assert!(!invocations.is_empty() && invocations.iter().all(|id| id.len() == 32), "{invocations:?}");
+    let said = invocations.iter().map(|id| node.ok(&format!("journalctl _SYSTEMD_INVOCATION_ID={id} -o cat --no-pager")));
+    assert!(said.collect::<String>().contains("NAME: kaapana-admin-chart"));
     node.ok("systemctl service-log-level kaapana-agent debug");
     assert_eq!(node.ok("systemctl service-log-level kaapana-agent").trim(), "debug");
     node.ok("systemctl service-log-level kaapana-agent info");
@@ -139,6 +145,7 @@ fn another_identity_is_held(node: &Node) {
     let published = node.wait_hold("IdentityChange");
     assert_eq!((published.phase, published.job), (Phase::Blocked, None));
     assert!(node.exits(1, "kaapanactl deploy").contains("would start a second, empty platform"));
+    assert!(node.ok("kaapanactl plan").contains("data.fast_dir: /data/fast -> /data/other forces another platform"));
     node.configure(&config(""));
     node.wait("the hold is gone", MOMENT, |p| p.holds.is_empty() && p.phase == Phase::Healthy);
 }
@@ -173,7 +180,7 @@ fn the_off_switch(node: &Node) {
     assert_eq!((published.phase, published.job), (Phase::Paused, None));
     node.configure(&config("[network]\nhttp_port = 8080\n"));
     node.wait("nothing differs", MOMENT, |p| p.holds.is_empty() && p.settling_until.is_none());
-    node.ok("kaapanactl resume");
+    is_synced_before_it_is_answered(node, "Resume a{sv} 0");
     node.wait("healthy again", MOMENT, |p| p.phase == Phase::Healthy);
     assert!(node.exits(2, "kaapanactl resume").contains("nothing to do"));
 }
@@ -203,7 +210,12 @@ fn an_undeploy_is_remembered_and_leaves_data_and_strangers(node: &Node) {
              /snap/bin/microk8s.helm3 install stranger /tmp/stranger --namespace admin");
     // A job counts for whoever comes second, too.
     node.close_gate("uninstall");
-    is_synced_before_it_is_answered(node, "Undeploy a{sv} 1 reason s 'moving to another room'");
+    // Asked by somebody who is given the right.
+    let rule = "polkit.addRule(function(action, subject) { if (action.id.indexOf('ai.kaapana.') == 0 && subject.user == 'someone') return 'yes'; });";
+    std::fs::write(node.path("/etc/polkit-1/rules.d/10-someone.rules"), rule).unwrap();
+    node.ok("systemctl restart polkit");
+    is_synced_before_it_is_answered_to(node, "runuser -u someone --", "Undeploy a{sv} 1 reason s 'moving to another room'");
+    let uid = node.ok("id -u someone");
     node.wait_at_gate("uninstall");
     node.open_gate("uninstall");
     let ended = node.run("kaapanactl undeploy --reason 'moving to another room'");
@@ -220,6 +232,7 @@ fn an_undeploy_is_remembered_and_leaves_data_and_strangers(node: &Node) {
     node.wait("still undeployed", MOMENT, |p| p.phase == Phase::Undeployed && nothing_hinders(p));
     assert!(node.exits(2, "kaapanactl undeploy").contains("nothing is deployed"));
     assert!(node.ok("kaapanactl history").contains("moving to another room"));
+    assert!(node.ok("kaapanactl job 3").contains(&format!("uid {}", uid.trim())), "{}", node.ok("kaapanactl job 3"));
     // A person brings it back, with live lines in a pipe.
     let ended = node.run("kaapanactl deploy");
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);

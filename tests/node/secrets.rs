@@ -1,6 +1,9 @@
 //! No secret in an argument list, an environment, a unit, the journal, on D-Bus or
 //! in a file that others can read.
 
+use kaapana_agent::config::keys;
+use kaapana_agent::config::values::Values;
+
 use super::harness::{Node, config};
 
 const PLANTED: [(&str, &str); 8] = [
@@ -24,6 +27,9 @@ const FILES: &str = "set -e; umask 077; printf PlantedMinio1 >/etc/kaapana/crede
 
 #[test]
 fn no_secret_is_left_anywhere() {
+    let planted = |key: &str| PLANTED.iter().any(|(known, _)| *known == key);
+    let forgotten: Vec<&str> = keys::KEYS.iter().filter(|key| key.secret && !planted(key.path)).map(|key| key.path).collect();
+    assert_eq!(forgotten, [""; 0], "a secret is planted in every field that takes one");
     let node = Node::new();
     node.ok(FILES);
     let secrets = "[smtp]\npassword = \"PlantedSmtp1\"\n[credentials.keycloak]\npassword_file = \"/root/keycloak\"\n\
@@ -40,6 +46,7 @@ fn no_secret_is_left_anywhere() {
     assert!(public[0].1.contains("kaapana-job-1-install-1.service"));
     node.open_gate("install");
     node.wait_healthy(1);
+    let shown = node.ok("kaapanactl values --json");
     // A change of a secret, so that it is in a diff; then a refusal, so that it is in an error.
     node.ok("kaapanactl pause test");
     // The folder is watched like the fragments.
@@ -62,6 +69,7 @@ fn no_secret_is_left_anywhere() {
         assert!(values.contains(secret), "{key}");
     }
     let values: serde_json::Value = serde_json::from_str(&values).unwrap();
+    what_is_shown_is_what_helm_got(&shown, &values);
     let made = values["global"]["oidc_client_secret"].as_str().unwrap();
     // The platform's own pods have some of them in their environment by now.
     public.extend(node.public().into_iter().filter(|(place, _)| *place != "D-Bus and processes"));
@@ -77,5 +85,16 @@ fn no_secret_is_left_anywhere() {
     let modes = node.ok("stat -c '%a %n' /var/lib/kaapana-agent /var/lib/kaapana-agent/ledger.json /var/lib/kaapana-agent/deployments/*/values.json");
     for line in modes.lines() {
         assert!(line.starts_with("700 ") || line.starts_with("600 "), "the state is private: {modes}");
+    }
+}
+
+/// `kaapanactl values` shows each value that Helm was given, the secret ones masked.
+fn what_is_shown_is_what_helm_got(shown: &str, got: &serde_json::Value) {
+    let shown: serde_json::Map<String, serde_json::Value> = serde_json::from_str(shown).unwrap();
+    let got: serde_json::Value = serde_json::to_value(Values::of_nested(got)).unwrap();
+    let got = got.as_object().unwrap();
+    assert_eq!(shown.keys().collect::<Vec<_>>(), got.keys().collect::<Vec<_>>());
+    for (path, value) in &shown {
+        assert!(value == "********" || *value == got[path], "{path}: {value}, {}", got[path]);
     }
 }

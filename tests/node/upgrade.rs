@@ -5,7 +5,8 @@ use kaapana_agent::state::Phase;
 
 use super::harness::{DEPLOYMENT, MOMENT, Node, config_of};
 
-const KUBECTL: &str = "/snap/bin/microk8s.kubectl";
+/// Where helm keeps the release here, and the objects that name no namespace lie.
+const KUBECTL: &str = "/snap/bin/microk8s.kubectl --namespace site";
 
 const DEPLOYMENT_YAML: &str = "apiVersion: apps/v1
 kind: Deployment
@@ -44,6 +45,9 @@ fn a_chart_that_can_is_upgraded_in_place_and_back() {
     let configure = |more: &str| configure(&node, "", more);
     configure("");
     node.wait_healthy(1);
+    for (namespace, releases) in [("site", "kaapana-admin-chart"), ("default", "")] {
+        assert_eq!(node.ok(&format!("/snap/bin/microk8s.helm3 list --namespace {namespace} --short")).trim(), releases);
+    }
     let uid = format!("{KUBECTL} get pods -l app=keeper -o jsonpath='{{.items[*].metadata.uid}}'");
     let pods = node.ok(&uid);
 
@@ -73,7 +77,8 @@ fn a_chart_that_can_is_upgraded_in_place_and_back() {
 }
 
 fn configure(node: &Node, agent: &str, more: &str) {
-    let text = config_of("strategy = \"upgrade\"\n", more).replace("[agent]\n", &format!("[agent]\n{agent}"));
+    let more = format!("{more}[namespaces]\nhelm = \"site\"\n");
+    let text = config_of("strategy = \"upgrade\"\n", &more).replace("[agent]\n", &format!("[agent]\n{agent}"));
     node.configure(&text.replace("/srv/kaapana-admin-chart", "/srv/upgradable/kaapana-admin-chart"));
 }
 
@@ -91,6 +96,7 @@ fn a_change_waits_for_its_window(node: &Node) {
         "would  upgrade to the chart",
         "network.http_port: 8080 -> 8082 forces an upgrade in place",
         "global.http_port: 8080 -> 8082",
+        "agent.on_change: redeploy -> plan forces nothing, since it steers the agent",
     ] {
         assert!(plan.contains(words), "{words} is missing in\n{plan}");
     }

@@ -5,6 +5,7 @@ use kaapana_agent::agent::publish::Published;
 use kaapana_agent::ledger::JobResult;
 use kaapana_agent::state::{Phase, Status};
 
+use super::durability::is_synced_before_it_is_answered;
 use super::harness::{DEPLOYMENT, MOMENT, Node, config, config_of, on_a_terminal, start_workflow};
 
 #[test]
@@ -39,11 +40,28 @@ fn values(node: &Node) -> String {
     node.ok("/snap/bin/microk8s.helm3 get values kaapana-admin-chart --namespace default --output json")
 }
 
+/// What was rendered, without what the chart makes anew each time.
+fn manifest(node: &Node) -> Vec<String> {
+    let text = node.ok("/snap/bin/microk8s.helm3 get manifest kaapana-admin-chart --namespace default");
+    let random =
+        |line: &str| ["session-", "password:", "secret:", "key:", "token:"].iter().any(|word| line.to_lowercase().contains(word));
+    text.lines().filter(|line| !random(line)).map(str::to_owned).collect()
+}
+
 fn helm_fails(node: &Node) {
     let before = values(node);
+    let of_before = manifest(node);
+    // Another archive, and the one of before is away: it was kept.
+    node.ok(
+        "mkdir -p /srv/other /tmp/other && tar -xzf /srv/kaapana-admin-chart-0.6.0.tgz -C /tmp/other && \
+         printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-the-other-chart}\n' >/tmp/other/kaapana-admin-chart/templates/other.yaml && \
+         tar -czf /srv/other/kaapana-admin-chart-0.6.0.tgz -C /tmp/other kaapana-admin-chart && mv /srv/kaapana-admin-chart-0.6.0.tgz /srv/away.tgz",
+    );
     node.occupy_port(31000);
-    node.configure(&config("[network]\nhttps_port = 31000\n"));
+    node.configure(&config("[network]\nhttps_port = 31000\n").replace("/srv/kaapana-admin", "/srv/other/kaapana-admin"));
     let published = put_back(node, 2, JobResult::Failed);
+    node.ok("mv /srv/away.tgz /srv/kaapana-admin-chart-0.6.0.tgz");
+    assert_eq!(manifest(node), of_before, "the chart of before");
     let text = node.ok("kaapanactl job 2");
     for words in
         ["provided port is already allocated", "generation 1 was put back", "the page was gone for", "helm install of the chart"]
@@ -267,5 +285,6 @@ fn a_shutdown_is_inhibited_and_a_job_canceled(node: &Node) {
     let job = published.history.last().unwrap();
     assert_eq!((job.result, job.put_back), (JobResult::Canceled, Some(generation)), "{}", job.error);
     assert!(!node.ok(locks).contains("kaapana-agent"), "the lock is gone with the job");
+    is_synced_before_it_is_answered(node, "Deploy a{sv} 1 stop-workflows b true");
     node.ok("kaapanactl deploy --stop-workflows");
 }

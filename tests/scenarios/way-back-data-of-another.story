@@ -34,3 +34,7 @@ settle
 disk fast version 0.7.0
 now +1h
 settle
+gone kaapana-admin-chart
+step ok
+settle
+plan

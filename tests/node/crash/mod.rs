@@ -147,6 +147,7 @@ fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
             let published = ended(&node, act);
             assert_eq!(published.history.last().unwrap().result, JobResult::Done, "{name}: {:?}", published.history);
             let calls: Vec<HelmRecord> = node.helm_records().difference(&before).cloned().collect();
+            assert_eq!(node.ok("cat /var/lib/before 2>/dev/null || true"), programs(act), "{name}: the site's program");
             // What the crash interrupted is done again; what had ended is not.
             let (done, mut wanted) = (succeeded(&calls), wanted(act));
             // What an interrupted installation left is taken down before the next.
@@ -181,13 +182,22 @@ fn kill_at(node: &Node, act: Act, point: &Point, around: Circumstance, hooks: bo
         kill();
         node.wait("the agent again", MOMENT, |p| p.job.is_some());
         node.open_gate(verb);
-    } else if point.2.starts_with("waiting ") {
-        let waits = |p: &Published| p.job.as_ref().is_some_and(|job| job.step.contains(point.2));
+    } else if is_seen(point.2) {
+        let waits = |p: &Published| {
+            p.job
+                .as_ref()
+                .is_some_and(|job| if point.2 == "following" { job.stage == "follow" } else { job.step.contains(point.2) })
+        };
         node.wait(point.2, DEPLOYMENT, waits);
         kill();
         node.wait("the agent again, which waits as before", MOMENT, waits);
     }
     around.let_go(node, point);
+}
+
+/// The job itself says when it stands there.
+fn is_seen(point: &str) -> bool {
+    point == "following" || point.starts_with("waiting ")
 }
 
 /// The agent with points, and a program of the site that leaves a line each time.
@@ -259,8 +269,7 @@ fn arm(node: &Node, (_, count, point): &Point, how: &str) {
     if let Some(verb) = point.strip_prefix("running ") {
         return node.close_gate(verb);
     }
-    // The job itself says when it stands there.
-    if point.starts_with("waiting ") {
+    if is_seen(point) {
         return;
     }
     node.ok("rm -f /run/kaapana-agent/reached; mkfifo /run/kaapana-agent/reached");

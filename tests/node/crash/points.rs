@@ -11,8 +11,8 @@ pub enum Act {
 }
 
 /// Where the agent is killed: the how many-th passing of a point since it started, or
-/// `0 running VERB`: while that helm stands at its gate; or `0 waiting WORDS`: while the
-/// job says that it waits for this.
+/// `0 running VERB`: while that helm stands at its gate; `0 waiting WORDS`: while the
+/// job says that it waits for this; or `0 following`: while the platform gets healthy.
 pub type Point = (Act, u32, &'static str);
 
 pub const KILLS: &[Point] = &[
@@ -38,6 +38,7 @@ pub const KILLS: &[Point] = &[
     (Act::Deploy, 1, "before close-step"),
     (Act::Deploy, 1, "after close-step"),
     (Act::Deploy, 1, "acted close-step"),
+    (Act::Deploy, 0, "following"),
     (Act::Deploy, 1, "before note-healthy"),
     (Act::Deploy, 1, "before finish-job"),
     (Act::Deploy, 1, "after finish-job"),
@@ -67,6 +68,7 @@ pub const KILLS: &[Point] = &[
     (Act::Redeploy, 2, "after advance"),
     (Act::Redeploy, 1, "before install"),
     (Act::Redeploy, 0, "running install"),
+    (Act::Redeploy, 0, "following"),
     (Act::Redeploy, 1, "after finish-job"),
     (Act::Redeploy, 9, "kept ledger"),
     (Act::Redeploy, 1, "before skip-hooks"),
@@ -120,13 +122,17 @@ pub const NODE_KILLS: &[Point] = &[
 /// those with a word in their name, as `KAAPANA_CRASHES` says.
 pub fn chosen(all: &[Point], lives: usize) -> Vec<Vec<Point>> {
     let wanted = std::env::var("KAAPANA_CRASHES").unwrap_or_default();
+    let commit = std::env::var("KAAPANA_COMMIT").unwrap_or_default();
+    choose(all, lives, &wanted, &commit)
+}
+
+fn choose(all: &[Point], lives: usize, wanted: &str, commit: &str) -> Vec<Vec<Point>> {
     let of = |act: Act| {
-        let named = |point: &&Point| ["", "all"].contains(&wanted.as_str()) || point.2.contains(&wanted);
+        let named = |point: &&Point| ["", "all"].contains(&wanted) || point.2.contains(wanted);
         all.iter().filter(|point| point.0 == act).filter(named).copied().collect::<Vec<_>>()
     };
     let acts = [of(Act::Deploy), of(Act::Redeploy), of(Act::Undeploy), of(Act::Failing)];
     let lives = if wanted.is_empty() { lives } else { acts.iter().map(Vec::len).max().unwrap_or_default() };
-    let commit = std::env::var("KAAPANA_COMMIT").unwrap_or_default();
     let start = usize::from_str_radix(commit.get(..6).unwrap_or("0"), 16).unwrap_or_default();
     (0..lives)
         .map(|life| {
@@ -137,4 +143,19 @@ pub fn chosen(all: &[Point], lives: usize) -> Vec<Vec<Point>> {
             acts.iter().filter(|points| !points.is_empty()).filter_map(at).collect()
         })
         .collect()
+}
+
+#[test]
+fn each_commit_takes_its_points_and_all_are_taken_by_all() {
+    let taken = |all, lives, wanted, commit| choose(all, lives, wanted, commit).concat();
+    assert_eq!(taken(KILLS, 2, "", "000001").len(), 6);
+    assert_eq!(taken(NODE_KILLS, 1, "", "000001").iter().filter(|point| point.0 != Act::Undeploy).count(), 2);
+    assert!(taken(WAY_BACK_KILLS, 0, "", "000001").is_empty(), "make test-all takes them");
+    assert_ne!(taken(KILLS, 2, "", "000001"), taken(KILLS, 2, "", "000002"));
+    for all in [KILLS, NODE_KILLS, WAY_BACK_KILLS] {
+        let (mut taken, mut wanted) = (taken(all, 1, "all", ""), all.to_vec());
+        taken.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(taken, wanted, "each once");
+    }
 }
