@@ -7,7 +7,9 @@
 //! * [`perform`]: carries out the one step of a plan and writes it into the ledger, with
 //!   `preparing` (what is brought in hand), `units` (what runs for a job) and `jobs` (how
 //!   one begins and ends);
-//! * [`publish`]: what D-Bus, the journal and systemd are told.
+//! * [`publish`]: what D-Bus, the journal and systemd are told; `damper`: a check that flaps is told once;
+//!   `warnings`: those of the cluster are kept in the journal;
+//! * `questions`: what sensors look at only while somebody wants to know.
 //!
 //! Nothing here decides what to do with the platform: that is [`crate::planner`].
 
@@ -17,6 +19,7 @@ mod migrating;
 pub mod perform;
 mod preparing;
 pub mod publish;
+mod questions;
 pub mod requests;
 mod units;
 mod warnings;
