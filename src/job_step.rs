@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::actuators::archive;
 use crate::command::{Inherited, Input, Invocation, Redactor, helm_environment, run};
 use crate::error::chain;
 use crate::sensors::units::RESULT_FILE;
@@ -35,6 +36,9 @@ pub const CHART_ARGUMENT: &str = "{chart}";
 
 /// File in a step's folder that says how far a streamed input is.
 pub const PROGRESS_FILE: &str = "progress.json";
+
+/// The status of a step whose archive is damaged (`EX_DATAERR` of sysexits(3)).
+pub const BAD_ARCHIVE: i32 = 65;
 
 /// How often that is written.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
@@ -57,6 +61,9 @@ pub struct Order {
     /// [`PROGRESS_FILE`].
     #[serde(default)]
     pub stream: Option<PathBuf>,
+    /// The stream is an archive of images: it is compared with its digests before the program starts.
+    #[serde(default)]
+    pub verify: bool,
     /// Further variables of its environment. Never a secret.
     #[serde(default)]
     pub environment: Vec<(String, String)>,
@@ -103,12 +110,16 @@ async fn execute(order: Order, redactor: &Redactor, folder: &Path) -> Result<Ste
     let input = match &order.stream {
         Some(path) => {
             let file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
-            total = file.metadata().map_err(|error| unreadable(path, error))?.len();
+            // What is compared is read twice.
+            let times = if order.verify { 2 } else { 1 };
+            total = times * file.metadata().map_err(|error| unreadable(path, error))?.len();
             Input::Stream(file, Arc::clone(&taken))
         }
         None => Input::Bytes(order.input.as_ref().map(read).transpose()?.unwrap_or_default()),
     };
     let streams = order.stream.is_some();
+    let archive = order.stream.clone().filter(|_| order.verify);
+    let verified = Arc::new(AtomicU64::new(0));
     let invocation = Invocation {
         program: order.program,
         arguments: order.arguments.into_iter().map(argument).collect(),
@@ -122,14 +133,33 @@ async fn execute(order: Order, redactor: &Redactor, folder: &Path) -> Result<Ste
         let mut period = tokio::time::interval(PROGRESS_PERIOD);
         loop {
             period.tick().await;
-            write_progress(folder, &StepProgress { bytes: taken.load(Ordering::Relaxed), total });
+            write_progress(
+                folder,
+                &StepProgress { bytes: verified.load(Ordering::Relaxed) + taken.load(Ordering::Relaxed), total },
+            );
         }
     };
-    let outcome = tokio::select! {
-        outcome = run(invocation, redactor, false, |line| eprintln!("{line}")) => outcome.map_err(|error| chain(&error))?,
-        () = telling, if streams => return Err(String::new()),
+    let counted = Arc::clone(&verified);
+    let working = async {
+        if let Some(path) = archive {
+            let checked =
+                tokio::task::spawn_blocking(move || archive::verify(&path, &counted).map_err(|what| (path, what))).await;
+            match checked.map_err(|error| chain(&error))? {
+                Ok(()) => {}
+                Err((path, what)) => {
+                    let line = format!("{} {what}", path.display());
+                    eprintln!("{line}");
+                    return Ok(StepResult { status: Some(BAD_ARCHIVE), timed_out: false, tail: vec![line] });
+                }
+            }
+        }
+        let outcome = run(invocation, redactor, false, |line| eprintln!("{line}")).await.map_err(|error| chain(&error))?;
+        Ok(StepResult { status: outcome.status, timed_out: outcome.timed_out, tail: outcome.tail })
     };
-    Ok(StepResult { status: outcome.status, timed_out: outcome.timed_out, tail: outcome.tail })
+    tokio::select! {
+        result = working => result,
+        () = telling, if streams => Err(String::new()),
+    }
 }
 
 /// That it cannot be written changes nothing.
@@ -171,6 +201,7 @@ mod tests {
             chart: Some(dir.path().join("chart")),
             input: Some(dir.path().join("values")),
             stream: None,
+            verify: false,
             environment: vec![],
             home: dir.path().into(),
             limit_seconds: 30,
@@ -219,6 +250,20 @@ mod tests {
         assert_eq!(read_result(dir.path()).unwrap().tail, ["2000000"]);
         let progress: StepProgress = serde_json::from_slice(&std::fs::read(dir.path().join(PROGRESS_FILE)).unwrap()).unwrap();
         assert_eq!(progress.total, 3_000_000);
+    }
+
+    #[tokio::test]
+    async fn an_archive_that_is_damaged_reaches_no_program() {
+        let dir = folder("touch \"$HOME/ran\"");
+        let text = std::fs::read_to_string(dir.path().join(ORDER_FILE)).unwrap();
+        let mut order: Order = serde_json::from_str(&text).unwrap();
+        std::fs::write(dir.path().join("images.tar"), "no archive").unwrap();
+        (order.stream, order.input, order.verify) = (Some(dir.path().join("images.tar")), None, true);
+        std::fs::write(dir.path().join(ORDER_FILE), serde_json::to_vec(&order).unwrap()).unwrap();
+        assert_eq!(run_step(dir.path()).await.unwrap(), BAD_ARCHIVE);
+        let result = read_result(dir.path()).unwrap();
+        assert!(result.tail[0].contains("images.tar is not a"), "{:?}", result.tail);
+        assert!(!dir.path().join("ran").exists());
     }
 
     #[tokio::test]

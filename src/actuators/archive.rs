@@ -2,12 +2,14 @@
 //!
 //! As `docker save` and `ctr images export` write it (OCI image layout, and the `manifest.json`
 //! of Docker). Only heads, manifests and configurations are read, so that a hundred gigabytes take
-//! a moment, and those are compared with their digests; what is in the layers is checked by the
-//! container runtime, which knows them by their digests, too.
+//! a moment, and those are compared with their digests. The layers are compared with theirs
+//! ([`verify`]) directly before an import: the container runtime keeps images whose layers it then
+//! cannot unpack, and says that they are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci_client::Reference;
 use serde::Deserialize;
@@ -64,7 +66,7 @@ pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
     }
     let places = places(&mut file, metadata.len())?;
     let mut read = |name: &str| -> Result<Vec<u8>, String> {
-        let (at, size) = places.get(name).copied().ok_or_else(|| format!("does not hold {name}, which it names"))?;
+        let Place { at, size, .. } = places.get(name).copied().ok_or_else(|| format!("does not hold {name}, which it names"))?;
         if size > MAX_LIST {
             return Err(format!("holds {name} of {size} bytes, expected a list"));
         }
@@ -114,8 +116,95 @@ pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
     Ok(images)
 }
 
+/// Compares every layer of an archive with its digest, and everything else that is named after one.
+/// Reads all of it. `read`: how many bytes were read so far.
+///
+/// # Errors
+///
+/// A sentence: it cannot be read, or is damaged.
+pub fn verify(path: &Path, read: &AtomicU64) -> Result<(), String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let places = places(&mut file, length)?;
+    let mut wanted: BTreeMap<String, String> =
+        places.keys().filter_map(|name| Some((name.clone(), digest_of(name)?.to_owned()))).collect();
+    for (layer, digest) in docker_layers(&mut file, &places)? {
+        wanted.entry(layer).or_insert(digest);
+    }
+    let mut buffer = vec![0; 1 << 20];
+    for (name, digest) in wanted {
+        // A layer that is the same as another one is a link to it (`docker save` until version 24).
+        let Some(Place { at, size, is_file: true }) = places.get(&name).copied() else { continue };
+        file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
+        let (mut hash, mut left) = (Sha256::new(), size);
+        while left > 0 {
+            let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let count = file.read(&mut buffer[..most]).map_err(unreadable)?;
+            if count == 0 {
+                return Err(format!("is cut off in {name}"));
+            }
+            hash.update(&buffer[..count]);
+            left -= count as u64;
+            read.fetch_add(count as u64, Ordering::Relaxed);
+        }
+        if hex(&hash.finalize()) != digest {
+            return Err(format!("is damaged: {name} is not what its digest says"));
+        }
+    }
+    Ok(())
+}
+
+/// The layers that `manifest.json` names, each with the digest that the configuration of its image
+/// has for it. Of one that is compressed that digest is of something else.
+fn docker_layers(file: &mut std::fs::File, places: &BTreeMap<String, Place>) -> Result<Vec<(String, String)>, String> {
+    #[derive(Deserialize)]
+    struct Config {
+        rootfs: RootFs,
+    }
+    #[derive(Deserialize)]
+    struct RootFs {
+        #[serde(default)]
+        diff_ids: Vec<String>,
+    }
+    let mut bytes = |name: &str, most: u64| -> Option<Vec<u8>> {
+        let Place { at, size, .. } = places.get(name).copied()?;
+        file.seek(SeekFrom::Start(at)).ok()?;
+        let mut bytes = Vec::new();
+        (&*file).take(size.min(most)).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let Some(list) = bytes("manifest.json", MAX_LIST) else { return Ok(Vec::new()) };
+    let list: Vec<DockerImage> =
+        serde_json::from_slice(&list).map_err(|error| format!("holds a manifest.json that cannot be read: {error}"))?;
+    let mut layers = Vec::new();
+    for image in list {
+        let config = bytes(&image.config, MAX_LIST).and_then(|config| serde_json::from_slice::<Config>(&config).ok());
+        let Some(diff_ids) = config.map(|config| config.rootfs.diff_ids).filter(|ids| ids.len() == image.layers.len()) else {
+            continue;
+        };
+        for (layer, digest) in image.layers.into_iter().zip(diff_ids) {
+            let is_plain = bytes(&layer, 4)
+                .is_some_and(|head| !head.starts_with(&[0x1f, 0x8b]) && !head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
+            if let Some(digest) = digest.strip_prefix("sha256:").filter(|_| is_plain) {
+                layers.push((layer, digest.to_owned()));
+            }
+        }
+    }
+    Ok(layers)
+}
+
+/// Where a file of an archive lies.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    at: u64,
+    size: u64,
+    /// It is no link.
+    is_file: bool,
+}
+
 /// Where each file of the archive lies, and how long it is.
-fn places(file: &mut std::fs::File, length: u64) -> Result<BTreeMap<String, (u64, u64)>, String> {
+fn places(file: &mut std::fs::File, length: u64) -> Result<BTreeMap<String, Place>, String> {
     let mut archive = tar::Archive::new(&*file);
     let mut places = BTreeMap::new();
     let mut end = 0;
@@ -129,7 +218,7 @@ fn places(file: &mut std::fs::File, length: u64) -> Result<BTreeMap<String, (u64
         if end > length {
             return Err(format!("is cut off in {name}: it has {length} bytes and would need {end} and more"));
         }
-        places.insert(name, (at, size));
+        places.insert(name, Place { at, size, is_file: entry.header().entry_type().is_file() });
     }
     if places.is_empty() {
         return Err("is not a tar archive, or an empty one".into());
@@ -233,10 +322,65 @@ mod tests {
         assert!(of(&manifest.replace("config", "Config"), config).unwrap_err().contains(&at));
     }
 
+    /// `docker save` with one image of these layers; each with the digest of `said`.
+    fn docker(layers: &[(&str, &str, &str)]) -> Vec<u8> {
+        let hash = |text: &str| hex(&Sha256::digest(text));
+        let ids: Vec<String> = layers.iter().map(|(_, _, said)| format!("sha256:{}", hash(said))).collect();
+        let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": ids}}).to_string();
+        let names: Vec<&str> = layers.iter().map(|(name, ..)| *name).collect();
+        let name = format!("{}.json", hash(&config));
+        let manifest = serde_json::json!([{"Config": name, "RepoTags": ["r.org/k/a:1"], "Layers": names}]).to_string();
+        let mut files = vec![("manifest.json", manifest.as_str()), (&name, &config)];
+        files.extend(layers.iter().map(|(name, text, _)| (*name, *text)));
+        archive(&files)
+    }
+
+    fn verified(bytes: &[u8]) -> (Result<(), String>, u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("images.tar");
+        std::fs::write(&path, bytes).unwrap();
+        let read = AtomicU64::new(0);
+        (verify(&path, &read), read.into_inner())
+    }
+
+    #[test]
+    fn layers_are_compared_with_their_digests() {
+        let good = docker(&[("l1/layer.tar", "one", "one"), ("l2/layer.tar", "two", "two")]);
+        let (end, read) = verified(&good);
+        assert!(end.is_ok() && read > 6, "{end:?}, {read}");
+        let bad = docker(&[("l1/layer.tar", "one", "one"), ("l2/layer.tar", "twO", "two")]);
+        assert_eq!(look(&bad).unwrap(), ["r.org/k/a:1"], "its head is whole");
+        assert_eq!(verified(&bad).0.unwrap_err(), "is damaged: l2/layer.tar is not what its digest says");
+        let blob = |text: &str, of: &str| (format!("blobs/sha256/{}", hex(&Sha256::digest(of))), text.to_owned());
+        for (text, whole) in [("layer", true), ("Layer", false)] {
+            let (name, text) = blob(text, "layer");
+            assert_eq!(verified(&archive(&[("index.json", "{}"), (&name, &text)])).0.is_ok(), whole);
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_a_link_is_no_damage() {
+        let hash = hex(&Sha256::digest("one"));
+        let config = format!(r#"{{"rootfs":{{"diff_ids":["sha256:{hash}","sha256:{hash}"]}}}}"#);
+        let manifest = r#"[{"Config":"c.json","RepoTags":["r.org/k/a:1"],"Layers":["l1/layer.tar","l2/layer.tar"]}]"#;
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, text) in [("manifest.json", manifest), ("c.json", &config), ("l1/layer.tar", "one")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_cksum();
+            tar.append_data(&mut header, name, text.as_bytes()).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        tar.append_link(&mut header, "l2/layer.tar", "../l1/layer.tar").unwrap();
+        assert!(verified(&tar.into_inner().unwrap()).0.is_ok());
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000)) {
-            drop(look(&bytes));
+            drop((look(&bytes), verified(&bytes)));
         }
 
         #[test]

@@ -106,6 +106,7 @@ pub fn order(paths: &Paths, helm: &Path, job: &Job, chart: Option<&Path>, proxie
         chart: None,
         input: None,
         stream: None,
+        verify: false,
         environment,
         home: paths.helm_home(),
         limit_seconds: limit.as_secs(),

@@ -344,6 +344,7 @@ pub(super) fn order(paths: &Paths, helm: &Path, mut arguments: Vec<String>, limi
         chart: None,
         input: None,
         stream: None,
+        verify: false,
         environment: Vec::new(),
         home: paths.helm_home(),
         // Helm's own limit comes first and says more; this one is for a helm that hangs.

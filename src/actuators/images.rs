@@ -95,8 +95,8 @@ pub async fn look_into(archive: PathBuf) -> Result<ImageArchive, ActionError> {
     Ok(ImageArchive { path: archive, images: images.into_iter().collect(), bytes, missing: None })
 }
 
-/// The order to import an archive. It is opened before the program starts; the runtime
-/// checks each layer against its digest.
+/// The order to import an archive. It is opened before the program starts, and compared with its
+/// digests.
 #[must_use]
 pub fn import_order(paths: &Paths, archive: &Path) -> Order {
     let program = paths.ctr.iter().find(|path| path.is_file()).or(paths.ctr.first()).cloned().unwrap_or_default();
@@ -108,6 +108,7 @@ pub fn import_order(paths: &Paths, archive: &Path) -> Order {
         chart: None,
         input: None,
         stream: Some(archive.to_path_buf()),
+        verify: true,
         environment: Vec::new(),
         home: paths.helm_home(),
         limit_seconds: IMPORT_LIMIT.as_secs(),

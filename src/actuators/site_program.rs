@@ -26,6 +26,7 @@ pub fn order(paths: &Paths, job: &Job, runs: &Settings, program: &Path) -> Order
         chart: None,
         input: None,
         stream: None,
+        verify: false,
         environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         home: paths.helm_home(),
         limit_seconds: job.settings.duration("deployment.pre_takedown_timeout").as_secs(),

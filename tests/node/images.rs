@@ -132,7 +132,7 @@ fn offline_the_images_come_from_an_archive() {
     for (folder, reason, words) in [
         ("cut", "ImagesArchiveInvalid", "is cut off"),
         ("other", "ImagesArchiveInvalid", "is no archive of images"),
-        ("damaged", "ImagesNotImported", "wrong diff id"),
+        ("damaged", "ImagesArchiveInvalid", "is damaged: "),
         ("few", "ImagesMissing", "and not these, which are not on this machine either: registry.example.org/kaapana/"),
     ] {
         node.configure(&config_of(&format!("images_tar = \"/srv/{folder}/{name}\"\n"), ""));

@@ -25,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::step::{Plan, Step, count};
 use super::{Inputs, failure, release};
 use crate::health::platform::PlatformHealth;
+use crate::job_step::BAD_ARCHIVE;
 use crate::ledger::{Cause, Job, JobKind, JobResult, Ledger, RunningStep, Stage, StepKind};
 use crate::state::{ClusterView, Condition, Phase, StepResult, StepState};
 
@@ -250,6 +251,7 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
     let api = !failure::api_is_back(inputs.snapshot) || (helm && result.tail.iter().any(|line| speaks_of_the_api(line)));
     let (reason, cause) = match (&step.what, api, result.status) {
         (StepKind::PreTakedown { .. }, ..) => ("PreTakedownFailed", Cause::Platform),
+        (StepKind::ImportImages { .. }, _, Some(BAD_ARCHIVE)) => ("ImagesArchiveInvalid", Cause::Images),
         (StepKind::ImportImages { .. }, ..) => ("ImagesNotImported", Cause::Images),
         (StepKind::EnableGpu { .. }, false, _) => ("GpuNotEnabled", Cause::Surroundings),
         (_, true, _) => ("ApiWentAway", Cause::Api),
@@ -274,7 +276,11 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
     Step::FinishJob {
         result: if result.timed_out { JobResult::Timeout } else { JobResult::Failed },
         reason: reason.into(),
-        message: format!("{} {how}{last}", step.what),
+        message: match (reason, result.tail.last()) {
+            // It was not even begun.
+            ("ImagesArchiveInvalid", Some(line)) => line.clone(),
+            _ => format!("{} {how}{last}", step.what),
+        },
         cause,
         tail: if foreign { Vec::new() } else { result.tail.clone() },
     }
