@@ -130,11 +130,11 @@ fn a_failing_platform_ends_and_is_not_tried_for_ever() {
         p.health.as_ref().is_some_and(|health| health.findings.iter().any(|finding| finding.message.contains("cannot be pulled")))
     });
     assert!(published.job.is_some(), "it waits for the deadline");
+    let published = node.wait("the deadline", DEPLOYMENT, |p| p.phase == Phase::NeedsOperator && p.job.is_none());
+    assert_eq!(published.history.last().unwrap().result, JobResult::Timeout);
     // What the cluster says of it is in the journal, where it stays.
     let warned = node.ok("journalctl -u kaapana-agent -o json --no-pager MESSAGE_ID=9f3c1a64b8d24e0f8a7d5b2e61c0d943");
     assert!(warned.contains("the cluster warns of Pod ") && warned.contains("absent"), "{warned}");
-    let published = node.wait("the deadline", DEPLOYMENT, |p| p.phase == Phase::NeedsOperator && p.job.is_none());
-    assert_eq!(published.history.last().unwrap().result, JobResult::Timeout);
 }
 
 #[test]
