@@ -120,13 +120,14 @@ async fn execute(order: Order, redactor: &Redactor, folder: &Path) -> Result<Ste
     let streams = order.stream.is_some();
     let archive = order.stream.clone().filter(|_| order.verify);
     let verified = Arc::new(AtomicU64::new(0));
+    let limit = Duration::from_secs(order.limit_seconds);
     let invocation = Invocation {
         program: order.program,
         arguments: order.arguments.into_iter().map(argument).collect(),
         environment,
         directory: "/".into(),
         input,
-        limit: Duration::from_secs(order.limit_seconds),
+        limit,
         output_cap: 0,
     };
     let telling = async {

@@ -91,13 +91,18 @@ pub fn beneath(mount_point: &Path, directory: &Path) -> std::io::Result<(Vec<Str
     use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, openat2};
     use rustix::mount::{OpenTreeFlags, open_tree};
     let above = mount_point.parent().unwrap_or(Path::new("/"));
-    let below = directory.strip_prefix(above).map_err(std::io::Error::other)?;
+    let place = directory.strip_prefix(above).map_err(std::io::Error::other)?;
     let tree = open_tree(CWD, above, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = match openat2(&tree, below, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS) {
+    let opened = match openat2(&tree, place, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS) {
         Err(rustix::io::Errno::NOENT) => return Ok((Vec::new(), 0)),
         opened => opened?,
     };
+    // Mounted onto itself: nothing is hidden, and what lies there is the data.
+    let (below, seen) = (rustix::fs::fstat(&opened)?, rustix::fs::stat(directory)?);
+    if (below.st_dev, below.st_ino) == (seen.st_dev, seen.st_ino) {
+        return Ok((Vec::new(), 0));
+    }
     let mut names = Vec::new();
     for entry in Dir::read_from(&opened)? {
         let name = entry?.file_name().to_string_lossy().into_owned();

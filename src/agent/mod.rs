@@ -242,6 +242,9 @@ impl Agent {
             return Ok(false);
         }
         let changed = observation.apply(&mut self.snapshot);
+        if let Some(disks) = self.snapshot.disks.fresh() {
+            planner::beneath::forget(&mut self.snapshot.beneath, disks);
+        }
         let seen = self.snapshot.cluster.fresh().is_some();
         self.snapshot.cluster_since = seen.then(|| self.snapshot.cluster_since.unwrap_or(self.now()));
         Ok(changed)

@@ -178,8 +178,11 @@ pub fn pod(object: &Pod) -> Health {
             if conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True") {
                 return Health::healthy();
             }
+            // After a boot the kubelet says Running while it waits for their volumes.
+            let runs = main.iter().any(|one| one.state.as_ref().is_some_and(|state| state.running.is_some()));
             match terminated(&main) {
                 Some(message) => Health::new(Level::Degraded, "ContainerEnded", message),
+                None if !runs => progressing("Pending", "its containers are being started"),
                 None => progressing("NotReady", "its containers are not ready"),
             }
         }

@@ -7,9 +7,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Inputs, Step};
-use crate::state::{Beneath, Directory};
+use crate::state::{Beneath, Directory, Disks};
 
-/// After this it is looked at again while something lies there.
+/// After this it is looked at again while something lies there, or nobody could tell.
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// The directories behind a mount point of their own, or of a parent.
@@ -28,9 +28,17 @@ pub fn known<'i>(all: &'i BTreeMap<std::path::PathBuf, Beneath>, directory: &Dir
     all.get(&directory.path).filter(|known| Some(known.mount_id) == directory.mount_id)
 }
 
+/// What was known of mounts that are gone counts no more: the kernel uses their numbers again.
+pub fn forget(all: &mut BTreeMap<std::path::PathBuf, Beneath>, disks: &Disks) {
+    all.retain(|path, known| {
+        [&disks.fast, &disks.slow].iter().all(|seen| seen.path != *path || seen.mount_id == Some(known.mount_id))
+    });
+}
+
 fn due_at(known: &Beneath) -> Option<Timestamp> {
-    let lies = known.found.as_ref().is_ok_and(|(_, count)| *count > 0);
-    lies.then(|| known.at + AGAIN)
+    // Where nothing lies, nothing can come while the disk is there.
+    let again = known.found.as_ref().map_or(true, |(_, count)| *count > 0);
+    again.then(|| known.at + AGAIN)
 }
 
 /// The next directory to look beneath: one that was mounted since, or beneath which something lay.
@@ -52,4 +60,29 @@ pub fn next(inputs: &Inputs<'_>) -> Option<Step> {
 #[must_use]
 pub fn again_at(inputs: &Inputs<'_>) -> Option<Timestamp> {
     mounted(inputs).filter_map(|(directory, _)| due_at(known(&inputs.snapshot.beneath, directory)?)).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_below_a_mount_that_is_gone_counts_no_more() {
+        let directory = |path: &str, mount_id| Directory { mount_id, ..Directory::unseen(path.into()) };
+        let seen = |mount_id| Beneath { mount_id, at: Timestamp::UNIX_EPOCH, found: Ok((Vec::new(), 0)) };
+        let mut all = BTreeMap::from([("/fast".into(), seen(7)), ("/slow".into(), seen(8))]);
+        let mut disks = Disks { fast: directory("/fast", Some(7)), slow: directory("/slow", Some(8)), monitored: Vec::new() };
+        forget(&mut all, &disks);
+        assert_eq!(all.len(), 2);
+        disks.slow.mount_id = Some(1);
+        forget(&mut all, &disks);
+        assert_eq!(all.keys().collect::<Vec<_>>(), [Path::new("/fast")], "also when the number is used again later");
+    }
+
+    #[test]
+    fn nothing_is_looked_at_again_only_while_nothing_lies_there() {
+        let of = |found| due_at(&Beneath { mount_id: 7, at: Timestamp::UNIX_EPOCH, found });
+        assert_eq!(of(Ok((Vec::new(), 0))), None);
+        assert!(of(Ok((vec!["a".into()], 1))).is_some() && of(Err("late".into())).is_some());
+    }
 }

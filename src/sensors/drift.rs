@@ -57,11 +57,11 @@ pub async fn run(paths: Arc<Paths>, mut question: watch::Receiver<Option<Questio
     let mut whole: Option<(Question, Instant)> = None;
     loop {
         let asked = question.borrow_and_update().clone();
+        // In between only what differed is looked at again.
+        let known = matches!((&asked, &whole), (Some(releases), Some((of, at))) if of == releases && at.elapsed() < PERIOD);
         let seen = match &asked {
             None => Err("no platform is at rest".into()),
             Some(releases) => {
-                // In between only what differed is looked at again.
-                let known = whole.as_ref().is_some_and(|(of, at)| of == releases && at.elapsed() < PERIOD);
                 let looking = async {
                     let client = api::connect(&paths.kubeconfig).await?;
                     if known { again(&client, std::mem::take(&mut suspects)).await } else { look(client, releases).await }
@@ -73,7 +73,10 @@ pub async fn run(paths: Arc<Paths>, mut question: watch::Receiver<Option<Questio
         // What was asked for is not what is there any more: an old manifest would be compared with new objects.
         match question.has_changed() {
             Err(_) => return,
-            Ok(true) if asked.is_some() => continue,
+            Ok(true) if asked.is_some() => {
+                whole = None;
+                continue;
+            }
             Ok(_) => {}
         }
         let period = match (&seen, &asked) {
@@ -84,7 +87,7 @@ pub async fn run(paths: Arc<Paths>, mut question: watch::Receiver<Option<Questio
         };
         let seen = match seen {
             Ok(found) => {
-                if let (Some(releases), true) = (asked, whole.as_ref().is_none_or(|(_, at)| at.elapsed() >= PERIOD)) {
+                if let (Some(releases), false) = (asked, known) {
                     whole = Some((releases, Instant::now()));
                 }
                 let drifted = found.iter().map(|one| one.drifted.clone()).collect();

@@ -289,6 +289,37 @@ pub struct DiskIdentity {
     pub marker: Option<String>,
 }
 
+impl Directory {
+    /// One of which nothing is known.
+    #[must_use]
+    pub fn unseen(path: PathBuf) -> Self {
+        Self {
+            resolved: path.clone(),
+            path,
+            exists: false,
+            hung: false,
+            empty: None,
+            folder: None,
+            version: None,
+            missing_mounts: Vec::new(),
+            mount_point: PathBuf::new(),
+            mount_id: None,
+            source: String::new(),
+            fs_type: String::new(),
+            read_only: false,
+            rotational: None,
+            fs_errors: None,
+            on_root_disk: None,
+            identity: DiskIdentity::default(),
+            total: 0,
+            free: 0,
+            inodes: None,
+            filling: 0,
+            error: None,
+        }
+    }
+}
+
 /// What lies beneath the mount point of a data directory, at its place: written while the disk
 /// was away, and hidden by it now.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -221,12 +221,12 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         check: "disk.slow.shadowed",
-        what: "a file lies beneath the disk",
+        what: "a file is written while the disk is away",
         reason: "FilesBeneath",
         says: "beneath /data/slow lies in /data/slow: forgotten",
-        make: "mkdir -p /mnt/below; mount --bind / /mnt/below; touch /mnt/below/data/slow/forgotten; systemctl restart kaapana-agent",
-        mend: "rm /mnt/below/data/slow/forgotten; umount /mnt/below; systemctl restart kaapana-agent",
-        period: 5,
+        make: "umount -l /data/slow; touch /data/slow/forgotten; systemctl start data-slow.mount",
+        mend: "umount -l /data/slow; rm /data/slow/forgotten; systemctl start data-slow.mount",
+        period: 0,
     },
     Fault {
         check: "platform.drift",

@@ -207,7 +207,7 @@ fn running(inputs: &Inputs<'_>, job: &Job, step: &RunningStep) -> Plan {
     // that does not even do that.
     let limit = match what {
         StepKind::PreTakedown { .. } => after(job, "deployment.pre_takedown_timeout", step.started),
-        StepKind::ImportImages { .. } => step.started.saturating_add(crate::job_step::IMPORT_LIMIT).unwrap_or(Timestamp::MAX),
+        StepKind::ImportImages { .. } => step.started.saturating_add(2 * crate::job_step::IMPORT_LIMIT).unwrap_or(Timestamp::MAX),
         _ => after(job, "deployment.helm_timeout", step.started),
     };
     let limit = limit + SignedDuration::from_mins(2);
@@ -286,10 +286,15 @@ fn ended(inputs: &Inputs<'_>, job: &Job, step: &RunningStep, result: &StepResult
     }
 }
 
-/// The line that says why: helm and ctr mark it, and what else they print may come after it.
-fn last_word(tail: &[String]) -> Option<&String> {
-    let marked = |line: &&String| ["Error: ", "ctr: "].iter().any(|mark| line.starts_with(mark));
-    tail.iter().rev().find(marked).or(tail.last())
+/// What says why: the line that helm and ctr mark, with what belongs to it; what else they print may
+/// come after it.
+fn last_word(tail: &[String]) -> Option<String> {
+    let marked = |line: &String| ["Error: ", "ctr: "].iter().any(|mark| line.starts_with(mark));
+    let Some(at) = tail.iter().rposition(marked) else { return tail.last().cloned() };
+    // Helm lists several errors below its line; `command` says why an input came to an early end.
+    let belongs = |line: &&String| line.starts_with([' ', '\t']) || line.starts_with("its input could not");
+    let more = tail[at + 1..].iter().filter(belongs);
+    Some(std::iter::once(&tail[at]).chain(more).map(|line| line.trim()).collect::<Vec<_>>().join(" "))
 }
 
 /// Does this line of helm's say that the API server did not answer?
@@ -305,4 +310,21 @@ fn speaks_of_the_api(line: &str) -> bool {
     ]
     .iter()
     .any(|words| line.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_says_why_is_found() {
+        let of = |lines: &[&str]| last_word(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>());
+        assert_eq!(of(&["ctr: wrong diff id", "unpacking a..."]).unwrap(), "ctr: wrong diff id");
+        let several = ["Error: INSTALLATION FAILED: 1 error occurred:", "\t* timed out", "", "other"];
+        assert_eq!(of(&several).unwrap(), "Error: INSTALLATION FAILED: 1 error occurred: * timed out");
+        let cut = ["ctr: unexpected EOF", "its input could not be read to the end: I/O error"];
+        assert!(of(&cut).unwrap().ends_with("I/O error"));
+        assert_eq!(of(&["a", "b"]).unwrap(), "b");
+        assert_eq!(of(&[]), None);
+    }
 }

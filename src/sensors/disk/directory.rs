@@ -97,13 +97,7 @@ fn unseen(paths: &Paths, configured: &Path, path: &Path) -> std::io::Result<(Dir
     let root = mount_of(&mounts, Path::new("/")).map(|mount| device::look(paths, &mount.device).disks).unwrap_or_default();
     let device = device.unwrap_or_default();
     let seen = Directory {
-        path: configured.to_path_buf(),
         resolved: path.to_path_buf(),
-        exists: false,
-        hung: false,
-        empty: None,
-        folder: None,
-        version: None,
         missing_mounts,
         mount_point: mount.map(|mount| mount.point.clone()).unwrap_or_default(),
         mount_id: mount.and_then(|mount| mount.id),
@@ -113,12 +107,7 @@ fn unseen(paths: &Paths, configured: &Path, path: &Path) -> std::io::Result<(Dir
         rotational: device.rotational,
         fs_errors: device.fs_errors,
         on_root_disk: (!device.disks.is_empty() && !root.is_empty()).then(|| !device.disks.is_disjoint(&root)),
-        identity: DiskIdentity::default(),
-        total: 0,
-        free: 0,
-        inodes: None,
-        filling: 0,
-        error: None,
+        ..Directory::unseen(configured.to_path_buf())
     };
     Ok((seen, mount.cloned()))
 }
