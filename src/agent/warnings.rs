@@ -16,7 +16,11 @@ use crate::telemetry::id;
 /// The same of the same object is told once in this time.
 const PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
-/// When each warning was told last, by object and reason.
+/// By so many characters of their beginning two messages are told apart; what follows has counts and
+/// names in it.
+const BEGIN: usize = 16;
+
+/// When each warning was told last, by object, reason and the beginning of its message.
 #[derive(Debug, Default)]
 pub(super) struct Told(BTreeMap<(ObjectId, String), Timestamp>);
 
@@ -24,7 +28,9 @@ impl Told {
     /// Is it to be told?
     fn note(&mut self, trouble: &Trouble, now: Timestamp) -> bool {
         self.0.retain(|_, at| now.duration_since(*at) < PAUSE);
-        let key = (trouble.about.clone(), trouble.reason.clone());
+        // Of one reason are several: `Failed` is a pull, and that its pod therefore fails.
+        let begin: String = trouble.message.chars().take(BEGIN).collect();
+        let key = (trouble.about.clone(), format!("{} {begin}", trouble.reason));
         let new = !self.0.contains_key(&key);
         if new {
             self.0.insert(key, now);
@@ -89,5 +95,8 @@ mod tests {
         assert!(!told.note(&of("a", "BackOff"), at(9)));
         assert!(told.note(&of("a", "Unhealthy"), at(9)) && told.note(&of("b", "BackOff"), at(9)));
         assert!(told.note(&of("a", "BackOff"), at(10)));
+        let pull = Trouble { message: "Failed to pull image r/x:1".into(), ..of("a", "Failed") };
+        let fails = Trouble { message: "Error: ErrImagePull".into(), ..of("a", "Failed") };
+        assert!(told.note(&fails, at(10)) && told.note(&pull, at(10)) && !told.note(&pull, at(11)));
     }
 }
