@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::patience::look_by_period;
+use super::release::base64;
 use super::{Observation, Observations};
 use crate::paths::Paths;
 use crate::state::{Certificate, Observed};
@@ -21,7 +22,35 @@ pub const PERIOD: Duration = Duration::from_secs(30);
 
 /// Looks until the receiver is gone.
 pub async fn run(paths: Arc<Paths>, observations: Observations) {
-    look_by_period(PERIOD, observations, Observation::Certificates, move || look(&paths.certificates)).await;
+    look_by_period(PERIOD, observations, Observation::Certificates, move || look_at_all(&paths)).await;
+}
+
+/// One look at MicroK8s' certificates, and at those in the credentials of its parts.
+#[must_use]
+pub fn look_at_all(paths: &Paths) -> Observed<Vec<Certificate>> {
+    match look(&paths.certificates) {
+        Observed::Fresh(mut all) => {
+            all.extend(paths.kubeconfig.parent().map(of_clients).unwrap_or_default());
+            Observed::Fresh(all)
+        }
+        unseen => unseen,
+    }
+}
+
+/// The certificates by which MicroK8s' parts log in at the API server. What logs in by a token, or
+/// cannot be read, has none.
+fn of_clients(folder: &Path) -> Vec<Certificate> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| name.ends_with(".config"));
+    names.sort();
+    let of = |name: String| {
+        let text = std::fs::read_to_string(folder.join(&name)).ok()?;
+        let data = text.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("client-certificate-data:"))?;
+        let pem = base64(data.trim().trim_matches(['"', '\'']).as_bytes()).ok_or_else(|| "is not base64".to_owned());
+        Some(Certificate { expires: pem.and_then(|pem| first_end(&pem)), name })
+    };
+    names.into_iter().filter_map(of).collect()
 }
 
 /// One look at all certificates of a folder, by name.
@@ -82,6 +111,26 @@ mod tests {
         );
         assert_eq!(empty.expires.as_ref().unwrap_err(), "holds no certificate");
         assert!(broken.expires.is_err(), "{broken:?}");
+    }
+
+    #[test]
+    fn the_logins_of_the_parts_have_certificates_too() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        let user = |data: &str| {
+            format!("users:\n- name: a\n  user:\n    client-certificate-data: {data}\n    client-key-data: c2VjcmV0\n")
+        };
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/certificate.crt");
+        let encoded = std::process::Command::new("base64").args(["-w0", fixture]).output().unwrap().stdout;
+        write("controller.config", &user(&String::from_utf8(encoded).unwrap()));
+        write("token.config", "users:\n- user: {token: x}\n");
+        write("odd.config", &user("***"));
+        write("client.key", "nothing");
+        let seen = of_clients(root.path());
+        let [controller, odd] = seen.as_slice() else { panic!("{seen:?}") };
+        assert_eq!((controller.name.as_str(), controller.expires.is_ok()), ("controller.config", true));
+        assert_eq!(odd.expires.as_ref().unwrap_err(), "is not base64");
+        assert!(of_clients(&root.path().join("absent")).is_empty());
     }
 
     proptest::proptest! {

@@ -292,7 +292,7 @@ fn objects(entries: Vec<ManifestEntry>, namespace: &str) -> Vec<ManifestObject> 
 }
 
 /// Standard base64 with padding; blanks are skipped. `None`: something else.
-fn base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut bits = 0_u32;
     let mut count = 0_u32;

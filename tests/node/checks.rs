@@ -220,6 +220,34 @@ const FAULTS: &[Fault] = &[
         period: 0,
     },
     Fault {
+        check: "platform.workloads",
+        what: "a container ends again and again",
+        reason: "NotHealthy",
+        says: "CrashLoopBackOff container",
+        make: "KUBECTL patch deployment prometheus -n services --type json -p '[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/0/command\",\"value\":[\"false\"]}]'",
+        mend: "KUBECTL rollout undo deployment/prometheus -n services",
+        // The kubelet calls it so after the second end.
+        period: 30,
+    },
+    Fault {
+        check: "platform.workloads",
+        what: "no node takes a pod",
+        reason: "Progressing",
+        says: "waits for a place on the node",
+        make: "KUBECTL patch deployment opensearch -n services -p '{\"spec\":{\"template\":{\"spec\":{\"nodeSelector\":{\"kubernetes.io/hostname\":\"nowhere\"}}}}}'",
+        mend: "KUBECTL rollout undo deployment/opensearch -n services",
+        period: 0,
+    },
+    Fault {
+        check: "disk.monitored",
+        what: "a further mount point is unmounted",
+        reason: "NotMounted",
+        says: "nothing is mounted at /mnt/site",
+        make: "umount /mnt/site",
+        mend: "mount -t tmpfs none /mnt/site",
+        period: 0,
+    },
+    Fault {
         check: "disk.slow.shadowed",
         what: "a file is written while the disk is away",
         reason: "FilesBeneath",
@@ -290,7 +318,8 @@ fn each_check_fails_by_its_fault_and_clears_by_itself() {
     assert!(!chosen().is_empty(), "no fault has that name");
     let node = Node::new();
     snapd(&node);
-    node.configure(&config(""));
+    node.ok("mkdir -p /mnt/site && mount -t tmpfs none /mnt/site");
+    node.configure(&config("mount_points_to_monitor = [\"/mnt/site\"]\n"));
     node.wait("healthy, with its page", DEPLOYMENT, |p| {
         p.phase == Phase::Healthy && p.job.is_none() && condition(p, "platform.page").is_some_and(|c| c.status == Status::True)
     });
