@@ -304,7 +304,13 @@ fn ended(node: &Node, act: Act) -> Published {
             && p.running.is_some()
             && p.history.iter().any(|job| job.result == JobResult::Done)
             && match act {
-                Act::Failing => p.phase == Phase::NeedsOperator && p.history.len() == jobs(act) && p.generation == 2,
+                // Killed at its very end, the agent has looked at everything again.
+                Act::Failing => {
+                    p.phase == Phase::NeedsOperator
+                        && p.history.len() == jobs(act)
+                        && p.generation == 2
+                        && p.conditions.iter().all(|condition| condition.reason != "Pending")
+                }
                 Act::Deploy => p.phase == Phase::Healthy && p.generation == 1 && is_marked(p),
                 Act::Redeploy => {
                     p.phase == Phase::Healthy && p.generation == 2 && p.running.as_ref().is_some_and(|r| r.generation == 2)
