@@ -96,7 +96,8 @@ pub async fn run(paths: Arc<Paths>, mut question: watch::Receiver<Option<Questio
             }
             Err(reason) => {
                 whole = None;
-                Observed::Unknown { reason }
+                // Nobody asks: it will be looked at when a platform is at rest.
+                if asked.is_none() { Observed::Pending } else { Observed::Unknown { reason } }
             }
         };
         if observations.send(Observation::Drift(seen)).await.is_err() {
