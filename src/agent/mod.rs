@@ -241,8 +241,9 @@ impl Agent {
         {
             return Ok(false);
         }
+        let looked = matches!(observation, Observation::Disks { .. });
         let changed = observation.apply(&mut self.snapshot);
-        if let Some(disks) = self.snapshot.disks.fresh() {
+        if let Some(disks) = self.snapshot.disks.fresh().filter(|_| looked) {
             planner::beneath::forget(&mut self.snapshot.beneath, disks);
         }
         let seen = self.snapshot.cluster.fresh().is_some();

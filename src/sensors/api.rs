@@ -35,8 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// A sentence: the file cannot be read or is no kubeconfig.
 pub async fn connect(kubeconfig: &Path) -> Result<Client, String> {
-    let text =
-        std::fs::read_to_string(kubeconfig).map_err(|error| format!("{} cannot be read: {error}", kubeconfig.display()))?;
+    // Another program's file: a disk that hangs under it must not hold the loop.
+    let read = tokio::time::timeout(PATIENCE, tokio::fs::read_to_string(kubeconfig)).await;
+    let text = read
+        .unwrap_or_else(|_| Err(std::io::Error::other(format!("no answer for {} s", PATIENCE.as_secs()))))
+        .map_err(|error| format!("{} cannot be read: {error}", kubeconfig.display()))?;
     // Its errors quote the file, and with it the cluster administrator's key.
     let parsed = Kubeconfig::from_yaml(&text).map_err(|_| format!("{} is no kubeconfig", kubeconfig.display()))?;
     let mut config = Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())

@@ -91,6 +91,8 @@ pub fn expires(der: &[u8]) -> Result<Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     /// Self-signed, of 2026-11-28, for a hundred years.
     const PEM: &str = include_str!("../../tests/fixtures/certificate.crt");
@@ -120,9 +122,7 @@ mod tests {
         let user = |data: &str| {
             format!("users:\n- name: a\n  user:\n    client-certificate-data: {data}\n    client-key-data: c2VjcmV0\n")
         };
-        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/certificate.crt");
-        let encoded = std::process::Command::new("base64").args(["-w0", fixture]).output().unwrap().stdout;
-        write("controller.config", &user(&String::from_utf8(encoded).unwrap()));
+        write("controller.config", &user(&STANDARD.encode(PEM)));
         write("token.config", "users:\n- user: {token: x}\n");
         write("odd.config", &user("***"));
         write("client.key", "nothing");

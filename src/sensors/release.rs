@@ -3,6 +3,8 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use k8s_openapi::api::core::v1::Secret;
 use serde::Deserialize;
@@ -291,29 +293,9 @@ fn objects(entries: Vec<ManifestEntry>, namespace: &str) -> Vec<ManifestObject> 
         .collect()
 }
 
-/// Standard base64 with padding; blanks are skipped. `None`: something else.
+/// Standard base64 (RFC 4648, 4); `None`: something else.
 pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let mut bits = 0_u32;
-    let mut count = 0_u32;
-    for byte in text {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' | b'\n' | b'\r' => continue,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(digit);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
+    STANDARD.decode(text.trim_ascii()).ok()
 }
 
 #[cfg(test)]
@@ -322,17 +304,9 @@ mod tests {
     use std::io::Write as _;
 
     fn encode(json: &str) -> Vec<u8> {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(json.as_bytes()).unwrap();
-        let packed = gzip.finish().unwrap();
-        packed
-            .chunks(3)
-            .flat_map(|chunk| {
-                let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-                (0..4).map(move |at| if at <= chunk.len() { DIGITS[(bits >> (18 - 6 * at) & 63) as usize] } else { b'=' })
-            })
-            .collect()
+        STANDARD.encode(gzip.finish().unwrap()).into_bytes()
     }
 
     #[test]

@@ -64,18 +64,12 @@ fn the_agent_is_killed_at_any_point_and_nothing_is_done_twice() {
             assert!(around == Circumstance::Hooks || calls.iter().all(|call| call.succeeded), "{name}: {calls:?}");
             assert_eq!(succeeded(&calls), around.wanted(wanted(act)), "{name}: no operation is run twice");
             assert_eq!(node.ok("cat /var/lib/before 2>/dev/null || true"), programs(act), "{name}: the site's program");
-            ends::nothing_is_left(&node, &name);
-            ends::is_as_ever(&node, &format!("{act:?}").to_lowercase(), &published, &name);
-            the_dns_is_told_once(&node, &name);
+            it_ended_as_ever(&node, act, &published, &name);
             around.has_ended_well(&node);
             if act == Act::Deploy {
                 node.ok("echo kept >/data/fast/patients");
             }
-            if let Some(point) = point {
-                let row = format!("| {act:?} | {} {} | agent | done once |", point.1, point.2);
-                println!("{row}");
-                table.push(row);
-            }
+            table.extend(point.map(|point| row(point, "agent", "done once")));
         }
         assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
     }
@@ -107,11 +101,8 @@ fn the_agent_is_killed_on_the_way_back() {
             done.retain(|call, _| call.ends_with("kaapana-admin-chart"));
             assert_eq!(done, wanted(Act::Failing), "{name}: {calls:?}");
             assert_eq!(node.ok("cat /var/lib/before"), programs(Act::Failing), "{name}: the site's program");
-            ends::nothing_is_left(&node, &name);
-            ends::is_as_ever(&node, "failing", &published, &name);
-            the_dns_is_told_once(&node, &name);
-            table.push(format!("| Failing | {} {} | agent | the last good one is back |", point.1, point.2));
-            println!("{}", table[table.len() - 1]);
+            it_ended_as_ever(&node, Act::Failing, &published, &name);
+            table.push(row(point, "agent", "the last good one is back"));
         }
         assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
     }
@@ -154,21 +145,29 @@ fn the_node_is_killed_at_any_point_and_the_platform_comes_to_its_end() {
             wanted.insert("uninstall kaapana-admin-chart".into(), 1);
             assert!(done.values().all(|times| *times <= 1), "{name}: {calls:?}");
             assert!(done.keys().all(|call| wanted.contains_key(call)), "{name}: {calls:?}");
-            ends::nothing_is_left(&node, &name);
-            ends::is_as_ever(&node, &format!("{act:?}").to_lowercase(), &published, &name);
-            the_dns_is_told_once(&node, &name);
+            it_ended_as_ever(&node, act, &published, &name);
             if act == Act::Deploy {
                 node.ok("echo kept >/data/fast/patients");
             }
-            if let Some(point) = point {
-                let row = format!("| {act:?} | {} {} | node | as wished |", point.1, point.2);
-                println!("{row}");
-                table.push(row);
-            }
+            table.extend(point.map(|point| row(point, "node", "as wished")));
         }
         assert_eq!(node.ok("cat /data/fast/patients").trim(), "kept");
     }
     print(&table);
+}
+
+/// A row of the table; a run takes an hour, so it is told at once, too.
+fn row(point: &Point, killed: &str, outcome: &str) -> String {
+    let row = format!("| {:?} | {} {} | {killed} | {outcome} |", point.0, point.1, point.2);
+    println!("{row}");
+    row
+}
+
+/// Nothing is left of the act, and the node is as after one that nobody disturbed.
+fn it_ended_as_ever(node: &Node, act: Act, published: &Published, name: &str) {
+    ends::nothing_is_left(node, name);
+    ends::is_as_ever(node, &format!("{act:?}").to_lowercase(), published, name);
+    the_dns_is_told_once(node, name);
 }
 
 /// Begins an act and has the agent killed at a point of it.
