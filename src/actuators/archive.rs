@@ -58,6 +58,10 @@ struct Descriptor {
 ///
 /// A sentence: it cannot be read, is no such archive, or was cut off.
 pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
+    names(path).map_err(|what| plain(&what))
+}
+
+fn names(path: &Path) -> Result<BTreeSet<String>, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
@@ -123,6 +127,10 @@ pub fn images(path: &Path) -> Result<BTreeSet<String>, String> {
 ///
 /// A sentence: it cannot be read, or is damaged.
 pub fn verify(path: &Path, read: &AtomicU64) -> Result<(), String> {
+    compare(path, read).map_err(|what| plain(&what))
+}
+
+fn compare(path: &Path, read: &AtomicU64) -> Result<(), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
@@ -208,10 +216,10 @@ fn places(file: &mut std::fs::File, length: u64) -> Result<BTreeMap<String, Plac
     let mut archive = tar::Archive::new(&*file);
     let mut places = BTreeMap::new();
     let mut end = 0;
-    let entries = archive.entries_with_seek().map_err(|error| format!("is not a tar archive: {error}"))?;
+    let entries = archive.entries_with_seek().map_err(|error| format!("is not a tar archive: {}", fault(&error)))?;
     for entry in entries {
-        let entry = entry.map_err(|error| format!("is not a whole tar archive: {error}"))?;
-        let name = entry.path().map_err(|error| format!("holds a name that cannot be read: {error}"))?;
+        let entry = entry.map_err(|error| format!("is not a whole tar archive: {}", fault(&error)))?;
+        let name = entry.path().map_err(|error| format!("holds a name that cannot be read: {}", fault(&error)))?;
         let name = name.to_string_lossy().trim_start_matches("./").to_owned();
         let (at, size) = (entry.raw_file_position(), entry.size());
         end = at.saturating_add(size).next_multiple_of(BLOCK);
@@ -243,7 +251,24 @@ fn blob(digest: &str) -> Result<String, String> {
 
 /// `docker.io/library/busybox:1` of `busybox:1`.
 pub fn whole_name(name: &str) -> String {
-    Reference::try_from(name).map_or_else(|_| name.to_owned(), |reference| reference.whole())
+    Reference::try_from(name).map_or_else(|_| plain(name), |reference| reference.whole())
+}
+
+/// Why an archive cannot be read. The words of the library quote what lies there: of a file that is no
+/// archive they would show the beginning to everybody.
+pub(super) fn fault(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "it ends in the middle",
+        _ => "it is damaged or something else",
+    }
+}
+
+/// The most of a sentence with words of an archive in it, in characters.
+const MOST: usize = 400;
+
+/// What an archive says, as it can be shown on a terminal.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MOST).collect()
 }
 
 #[cfg(test)]
@@ -375,6 +400,16 @@ mod tests {
         header.set_size(0);
         tar.append_link(&mut header, "l2/layer.tar", "../l1/layer.tar").unwrap();
         assert!(verified(&tar.into_inner().unwrap()).0.is_ok());
+    }
+
+    #[test]
+    fn nothing_of_a_file_that_is_no_archive_is_shown() {
+        let secret = format!("root:$6$planted$hash:19000:0\u{1b}[2J\n{}", "x".repeat(3000));
+        for end in [look(secret.as_bytes()).map(drop), verified(secret.as_bytes()).0] {
+            assert_eq!(end.unwrap_err(), "is not a whole tar archive: it is damaged or something else");
+        }
+        let named = look(&archive(&[("manifest.json", r#"[{"Config":"a\u001b[2J"}]"#)])).unwrap_err();
+        assert!(named.contains("does not hold a[2J") && !named.contains('\u{1b}'), "{named:?}");
     }
 
     proptest::proptest! {

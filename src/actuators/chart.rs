@@ -7,6 +7,8 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 
+use super::archive::fault;
+
 /// The most bytes an archive may unpack to while it is looked through.
 const MAX_UNPACKED: u64 = 1024 * 1024 * 1024;
 
@@ -28,11 +30,11 @@ pub fn metadata(archive: &Path) -> Result<ChartMetadata, String> {
     let file = std::fs::File::open(archive).map_err(|error| format!("cannot be read: {error}"))?;
     let mut tar = tar::Archive::new(GzDecoder::new(std::io::BufReader::new(file)).take(MAX_UNPACKED));
     let mut found = None;
-    let entries = tar.entries().map_err(|error| format!("is not a gzipped tar archive: {error}"))?;
+    let entries = tar.entries().map_err(|error| format!("is not a gzipped tar archive: {}", fault(&error)))?;
     // Looked through to its end, so that an archive that was cut off is noticed.
     for entry in entries {
-        let mut entry = entry.map_err(|error| format!("is not a whole gzipped tar archive: {error}"))?;
-        let path = entry.path().map_err(|error| format!("holds a name that cannot be read: {error}"))?.into_owned();
+        let mut entry = entry.map_err(|error| format!("is not a whole gzipped tar archive: {}", fault(&error)))?;
+        let path = entry.path().map_err(|error| format!("holds a name that cannot be read: {}", fault(&error)))?.into_owned();
         if found.is_none() && path.components().count() == 2 && path.file_name().is_some_and(|name| name == "Chart.yaml") {
             let mut text = String::new();
             entry

@@ -320,6 +320,14 @@ impl Agent {
                     .map_err(|fault| Refusal::NotKept(error::chain(&fault)))?;
                 return Err(Refusal::NothingToDo("it is deployed; that it stays so is remembered".into()));
             }
+            // Whoever edited a file and asks for its deployment would take that for done.
+            if let Some(refusal) = &self.snapshot.config.error {
+                return Err(Refusal::Blocked(format!(
+                    "the configuration on disk is not in force: {} (mend it; generation {} stays in force, and is deployed)",
+                    refusal.problems.join("; "),
+                    self.ledger.generation
+                )));
+            }
             return Err(Refusal::NothingToDo(format!(
                 "generation {} is deployed; nothing differs (--again deploys it again)",
                 self.ledger.deployed.as_ref().map_or(0, |deployed| deployed.generation)

@@ -129,6 +129,7 @@ fn a_broken_edit_changes_nothing(node: &Node) {
     assert!(node.ok("kaapanactl status").contains(error), "it is shown, and the platform is as healthy as before");
     assert!(node.exits(1, "kaapanactl config check /etc/kaapana/config/10-platform.toml").contains(error));
     assert!(node.exits(1, "kaapanactl reload").contains(error));
+    assert!(node.exits(1, "kaapanactl deploy").contains(error), "what was edited is not deployed, and it is said");
     // The last good generation is in force after a restart, too.
     node.ok("systemctl restart kaapana-agent");
     node.wait_healthy(1);
